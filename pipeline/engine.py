@@ -1,0 +1,124 @@
+"""The bridge to Beam: one DoFn that runs tasks.
+
+Beam distributes descriptions of work; documents move through files. On a cluster the DoFn calls the task directly.
+When the pipeline runs inside this process (FnApiRunner, the local default, named because `DirectRunner` changes its
+meaning with the network) the DoFn hands its tasks to a pool of worker processes, so that all cores are used and a
+killed worker is an error at once and not a hang. No code here knows which runner it is: the pool is there or it is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+from pipeline.tasks import Task, execute
+
+LOCAL_RUNNER = "--runner=FnApiRunner"
+
+# The modules that tasks need, imported once in the server process that workers are forked from.
+PRELOADED = ("pipeline.plan",)
+
+
+class _Local:
+    """What the DoFn finds when it runs inside the process that started the run."""
+
+    pool: ProcessPoolExecutor | None = None
+    finished: Callable[[str], None] | None = None
+
+
+def _leave_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _start_worker() -> None:
+    """Workers leave Ctrl-C to the run, and end when the run is killed, so that nobody writes after it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
+
+
+@contextlib.contextmanager
+def local_workers(workers: int, finished: Callable[[str], None]) -> Iterator[None]:
+    """Gives in-process pipelines a pool of `workers` processes; `finished(marker)` is called as each task ends."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    _Local.pool, _Local.finished = pool, finished
+    try:
+        yield
+    except BaseException:
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        raise
+    else:
+        pool.shutdown()
+    finally:
+        _Local.pool, _Local.finished = None, None
+
+
+class RunTasks(beam.DoFn):  # type: ignore[misc]
+    """Runs each task; its output is the path of the task's marker."""
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+
+    def start_bundle(self) -> None:
+        self._futures: dict[Future[str], Task] = {}
+
+    def process(self, task: Task) -> Iterator[str]:
+        if _Local.pool is None:
+            yield execute(self._run, task)
+        else:
+            self._futures[_Local.pool.submit(execute, self._run, task)] = task
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for future in as_completed(self._futures):
+            try:
+                marker = future.result()
+            except BrokenProcessPool as error:
+                running = ", ".join(sorted(f"{t.step} {t.name}" for t in self._futures.values())[:3])
+                raise ValueError(
+                    f"a worker process was killed (out of memory?) while these were running or waiting: {running}; "
+                    "the same command continues from there, fewer --workers need less memory"
+                ) from error
+            if _Local.finished is not None:
+                _Local.finished(marker)
+            yield WindowedValue(marker, 0, [GlobalWindow()])
+
+
+def run_tasks(run: str, tasks: Sequence[Task], beam_flags: Sequence[str]) -> None:
+    """Runs tasks as one Beam pipeline and waits for it.
+
+    Raises the ValueError of the first task that fails; nothing of an unfinished task counts as done.
+    """
+    if not tasks:
+        return
+    flags = list(beam_flags)
+    if not any(flag == "--runner" or flag.startswith("--runner=") for flag in flags):
+        flags.insert(0, LOCAL_RUNNER)
+    options = PipelineOptions(flags)
+    # One bundle locally: the pool does the spreading. The Reshuffle spreads the tasks over a cluster's workers.
+    pipeline = beam.Pipeline(options=options)
+    (
+        pipeline
+        | "Tasks" >> beam.Create(list(tasks), reshuffle=False)
+        | "Spread" >> beam.Reshuffle()
+        | "RunTasks" >> beam.ParDo(RunTasks(run))
+    )
+    pipeline.run().wait_until_finish()
