@@ -1,0 +1,1 @@
+"""Models over text: language id, n-gram language models, the Wikipedia-reference classifier."""

@@ -92,7 +92,8 @@ class RunTasks(beam.DoFn):  # type: ignore[misc]
             try:
                 marker = future.result()
             except BrokenProcessPool as error:
-                running = ", ".join(sorted(f"{t.step} {t.name}" for t in self._futures.values())[:3])
+                open_tasks = [t for f, t in self._futures.items() if not f.done() or f.exception()]
+                running = ", ".join(f"{t.step} {t.name}" for t in open_tasks[:3])
                 raise ValueError(
                     f"a worker process was killed (out of memory?) while these were running or waiting: {running}; "
                     "the same command continues from there, fewer --workers need less memory"
@@ -113,7 +114,6 @@ def run_tasks(run: str, tasks: Sequence[Task], beam_flags: Sequence[str]) -> Non
     if not any(flag == "--runner" or flag.startswith("--runner=") for flag in flags):
         flags.insert(0, LOCAL_RUNNER)
     options = PipelineOptions(flags)
-    # One bundle locally: the pool does the spreading. The Reshuffle spreads the tasks over a cluster's workers.
     pipeline = beam.Pipeline(options=options)
     (
         pipeline
@@ -121,4 +121,7 @@ def run_tasks(run: str, tasks: Sequence[Task], beam_flags: Sequence[str]) -> Non
         | "Spread" >> beam.Reshuffle()
         | "RunTasks" >> beam.ParDo(RunTasks(run))
     )
-    pipeline.run().wait_until_finish()
+    try:
+        pipeline.run().wait_until_finish()
+    except ValueError as error:
+        raise ValueError(str(error).removesuffix(" [while running 'RunTasks']")) from error

@@ -1,0 +1,1 @@
+"""BPE training, encoding, and the token-shard format."""

@@ -1,0 +1,1 @@
+"""The room that knows torch: model, data, loop, checkpoints, generation."""

@@ -1,10 +1,13 @@
-"""The LLaMA decoder in one file: token ids in, next-token logits out, with the published sizes and two small ones.
+"""The LLaMA decoder in one file: token ids in, next-token logits out, with the published sizes and two small
+ones.
 
-Touvron et al. 2023 (arXiv 2302.13971), section 2.2: RMSNorm before each sub-layer (Zhang & Sennrich 2019), SwiGLU of
-width 2/3 * 4d (Shazeer 2020), rotary positions at each layer (Su et al. 2021), no biases, output not tied to the
-embedding. Parameter names and the interleaved rotary layout are those of Meta's release, so that its checkpoints fit.
+Touvron et al. 2023 (arXiv 2302.13971), section 2.2: RMSNorm before each sub-layer (Zhang & Sennrich 2019),
+SwiGLU of width 2/3 * 4d (Shazeer 2020), rotary positions at each layer (Su et al. 2021), no biases, output
+not tied to the embedding. Parameter names and the interleaved rotary layout are those of Meta's release, so
+that its checkpoints fit.
 
-Letters in the shape comments: B sequences, T positions, C width (`dim`), H heads, D width of a head, V vocabulary.
+Letters in the shape comments: B sequences, T positions, C width (`dim`), H heads, D width of a head, V
+vocabulary.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainer.loss import linear_cross_entropy
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
@@ -26,8 +31,12 @@ class ModelConfig:
     layers: int
     heads: int
     context: int
-    vocabulary: int = 32_000  # section 2.1 of the paper: SentencePiece BPE; released tokenizer has 32,000 pieces
-    multiple_of: int = 256  # the feed-forward width is rounded up to a multiple of this; params.json of the release
+    vocabulary: int = (
+        32_000  # section 2.1 of the paper: SentencePiece BPE; released tokenizer has 32,000 pieces
+    )
+    multiple_of: int = (
+        256  # the feed-forward width is rounded up to a multiple of this; params.json of the release
+    )
     norm_epsilon: float = 1e-6  # params.json of the release
     rope_base: float = 10_000.0  # Su et al. 2021, section 3.2.2
 
@@ -54,8 +63,12 @@ class ModelConfig:
 
 MODELS = {
     "tiny": ModelConfig(dim=128, layers=4, heads=4, context=256, multiple_of=32),  # a demo on two CPU cores
-    "small": ModelConfig(dim=512, layers=8, heads=8, context=512, multiple_of=32),  # an afternoon on a workstation
-    "7B": ModelConfig(dim=4096, layers=32, heads=32, context=2048),  # Table 2 of the paper, as are the next three
+    "small": ModelConfig(
+        dim=512, layers=8, heads=8, context=512, multiple_of=32
+    ),  # an afternoon on a workstation
+    "7B": ModelConfig(
+        dim=4096, layers=32, heads=32, context=2048
+    ),  # Table 2 of the paper, as are the next three
     "13B": ModelConfig(dim=5120, layers=40, heads=40, context=2048),
     "33B": ModelConfig(dim=6656, layers=60, heads=52, context=2048),
     "65B": ModelConfig(dim=8192, layers=80, heads=64, context=2048, norm_epsilon=1e-5),  # its own params.json
@@ -73,8 +86,8 @@ def rotary_tables(width: int, positions: int, base: float) -> tuple[Tensor, Tens
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """`x` [B, T, H, D] with each pair of neighbouring features turned by the angle of its position (cos, sin [T, D/2])."""
-    even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)  # each [B, T, H, D/2]
+    """`x` [B, T, H, D], each pair of neighbouring features turned by the angle of its position (`cos` [T, D/2])."""
+    even, odd = x.float().view(*x.shape[:-1], -1, 2).unbind(-1)  # each [B, T, H, D/2]
     cos, sin = cos[:, None], sin[:, None]  # [T, 1, D/2]
     return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2).to(x.dtype)
 
@@ -107,7 +120,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, cache: KeyValueCache | None, start: int) -> Tensor:
         queries, keys, values = (
-            w(x).unflatten(-1, (self.heads, -1)) for w in (self.wq, self.wk, self.wv)
+            w(x).view(*x.shape[:2], self.heads, -1) for w in (self.wq, self.wk, self.wv)
         )  # each [B, T, H, D]
         queries = rotate(queries, cos, sin).transpose(1, 2)  # [B, H, T, D]
         keys = rotate(keys, cos, sin).transpose(1, 2)
@@ -165,11 +178,12 @@ class Transformer(nn.Module):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def forward(self, tokens: Tensor, cache: KeyValueCache | None = None, start: int = 0) -> Tensor:
-        """Logits [B, T, V] of the token after each of `tokens` [B, T], which stand at `start`, `start` + 1, ...
+    def states(self, tokens: Tensor, cache: KeyValueCache | None = None, start: int = 0) -> Tensor:
+        """The last hidden states [B, T, C] of `tokens` [B, T], which stand at positions `start`, `start` + 1,
+        ...
 
-        With a cache the keys and values of the call are kept in it; a call with `start` > 0 takes one token (T = 1)
-        and needs the cache filled up to `start`. Positions must stay below the context.
+        With a cache the keys and values of the call are kept in it; a call with `start` > 0 takes one token
+        (T = 1) and needs the cache filled up to `start`. Positions must stay below the context.
         """
         length = tokens.shape[1]
         assert start + length <= self.config.context, "positions beyond the context"
@@ -178,16 +192,27 @@ class Transformer(nn.Module):
         x = self.tok_embeddings(tokens)  # [B, T, C]
         for block in self.layers:
             x = block(x, cos, sin, cache, start)
-        logits: Tensor = self.output(self.norm(x))  # [B, T, V]
+        normed: Tensor = self.norm(x)
+        return normed
+
+    def forward(self, tokens: Tensor, cache: KeyValueCache | None = None, start: int = 0) -> Tensor:
+        """Logits [B, T, V] of the token after each of `tokens` [B, T]; the arguments are those of `states`."""
+        logits: Tensor = self.output(self.states(tokens, cache, start))
         return logits
+
+    def loss(self, tokens: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Cross-entropy in nats of `targets` [B, T]: the mean, which has the gradient, and each, without it."""
+        return linear_cross_entropy(self.states(tokens), self.output.weight, targets)
 
     @torch.no_grad()
     def initialize(self, seed: int) -> Transformer:
-        """Draw all weights: normal with deviation 0.02, smaller where a sub-layer joins the residual; norms are one.
+        """Draw all weights: normal with deviation 0.02, smaller where a sub-layer joins the residual; norms
+        are one.
 
-        The projections back into the residual (wo, w2) have 0.02 / sqrt(2 * layers), which keeps the variance of the
-        residual independent of the depth (Radford et al. 2019, section 2.3). Each tensor has its own seed, made from
-        `seed` and its name, so that its values depend neither on the other tensors nor on the device.
+        The projections back into the residual (wo, w2) have 0.02 / sqrt(2 * layers), which keeps the variance
+        of the residual independent of the depth (Radford et al. 2019, section 2.3). Each tensor has its own
+        seed, made from `seed` and its name, so that its values depend neither on the other tensors nor on the
+        device.
         """
         for name, parameter in self.named_parameters():
             if parameter.ndim < 2:

@@ -1,0 +1,1 @@
+"""Readers: the true containers of the seven sources to documents."""

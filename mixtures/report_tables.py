@@ -1,0 +1,142 @@
+"""The tables behind the plots of the mixture report, as CSV.
+
+Every table is written on every run, with its header alone when there is nothing to say, so that no table of an
+earlier report is left beside a newer one. Cells that a spreadsheet would take for a formula get an apostrophe
+in front.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+
+from mixtures.report_data import ReportData, Scalar
+
+Row = Sequence[Scalar]
+
+
+def _cell(value: Scalar) -> Scalar:
+    # OWASP, "CSV Injection": the characters that make a cell a formula.
+    return (
+        f"'{value}"
+        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+        else value
+    )
+
+
+def _csv(header: Sequence[str], rows: Iterable[Row]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return buffer.getvalue()
+
+
+def _funnel(data: ReportData, order: Sequence[str]) -> Iterator[Row]:
+    for source in order:
+        for position, step in enumerate(data["sources"][source]["steps"]):
+            yield (
+                source,
+                position,
+                step["step"],
+                step["documents_in"],
+                step["documents_kept"],
+                step["bytes_in"],
+                step["bytes_kept"],
+            )
+
+
+def _removed(data: ReportData, order: Sequence[str]) -> Iterator[Row]:
+    for source in order:
+        for step in data["sources"][source]["steps"]:
+            for reason, amount in sorted(step["removed"].items()):
+                yield source, step["step"], reason, amount["documents"], amount["bytes"]
+
+
+def _content(data: ReportData, order: Sequence[str]) -> Iterator[Row]:
+    for source in order:
+        facts = data["sources"][source]
+        for kind, amounts in (
+            ("language", facts["languages"]),
+            ("license", facts["licenses"]),
+            ("domain", facts["domains"]),
+        ):
+            for name, amount in sorted(amounts.items(), key=lambda item: (-item[1]["bytes"], item[0])):
+                yield source, kind, name, amount["documents"], amount["bytes"]
+
+
+def _mixture(data: ReportData) -> Iterator[Row]:
+    for row in data["mixture"]:
+        yield (
+            row["source"],
+            row["share"],
+            row["share_present"],
+            row["tokens_unique"],
+            row["tokens_at_budget"],
+            row["epochs"],
+            row["llama1_share"],
+            row["llama1_epochs"],
+            row["bytes_per_token"],
+        )
+
+
+def _histograms(data: ReportData) -> Iterator[Row]:
+    for name, histogram in sorted(data.get("histograms", {}).items()):
+        edges = histogram["edges"]
+        for low, high, documents in zip(edges[:-1], edges[1:], histogram["counts"], strict=True):
+            yield name, low, high, documents
+
+
+def _reference(data: ReportData) -> Iterator[Row]:
+    histogram = data.get("models", {}).get("reference", {}).get("histogram")
+    if histogram:
+        edges = histogram["edges"]
+        yield from zip(edges[:-1], edges[1:], histogram["positives"], histogram["negatives"], strict=True)
+
+
+def _training(data: ReportData) -> Iterator[Row]:
+    training = data.get("training")
+    if training:
+        for step, loss in zip(training["steps"], training["loss"], strict=True):
+            yield "train", step, loss
+        for source, points in sorted(training["validation"].items()):
+            for point in points:
+                yield f"validation/{source}", point[0], point[1]
+
+
+def tables(data: ReportData, order: Sequence[str]) -> dict[str, str]:
+    """File name to CSV text, for each plot and table of the report; sources in the given order."""
+    return {
+        "funnel.csv": _csv(
+            (
+                "source",
+                "position",
+                "step",
+                "documents_in",
+                "documents_kept",
+                "bytes_in",
+                "bytes_kept",
+            ),
+            _funnel(data, order),
+        ),
+        "removed.csv": _csv(("source", "step", "reason", "documents", "bytes"), _removed(data, order)),
+        "mixture.csv": _csv(
+            (
+                "source",
+                "share",
+                "share_present",
+                "tokens_unique",
+                "tokens_at_budget",
+                "epochs",
+                "llama1_share",
+                "llama1_epochs",
+                "bytes_per_token",
+            ),
+            _mixture(data),
+        ),
+        "content.csv": _csv(("source", "kind", "name", "documents", "bytes"), _content(data, order)),
+        "histograms.csv": _csv(("score", "low", "high", "documents"), _histograms(data)),
+        "reference.csv": _csv(("low", "high", "positives", "negatives"), _reference(data)),
+        "training.csv": _csv(("series", "step", "loss"), _training(data)),
+    }

@@ -1,0 +1,157 @@
+"""Which row of which source is sample number i of a training run: a pure function without state or index
+files.
+
+In: how many samples of each source a block of the schedule holds (integers), how many rows each source has, a
+seed. Out: (source, epoch, row) for any sample numbers, in any order and grouping, so a run can be resumed or
+spread over any number of processes from one integer, the number of samples consumed.
+
+- Samples are cut into blocks of sum(weights); each block holds exactly weights[s] samples of source s, in an
+  order that is a keyed permutation of (seed, block). Proportions are exact in every block, not in
+  expectation.
+- The k-th sample of a source is position k mod rows of epoch k // rows, and its row is a keyed permutation of
+  that position under (seed, source, epoch): every row once an epoch, in another order each epoch.
+
+A keyed permutation of [0, n) is a balanced Feistel network over the next even power of two with cycle walking
+(Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002): constant memory for any n. The round
+function is the mixing step of SplitMix64 (Steele, Lea and Flood 2014, constants of Stafford's Mix13); it is
+for shuffling, not secrecy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Unsigned = npt.NDArray[np.uint64]
+Signed = npt.NDArray[np.int64]
+
+VERSION = 1  # of the order: changes whenever the same arguments would give another one
+ROUNDS = 6  # four make a pseudorandom permutation (Luby and Rackoff 1988), two in reserve
+MAX_ROWS = 1 << 52  # sizes go through a float64 to find their number of bits
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+BLOCK_ORDER, ROW_ORDER = 1, 2  # what a permutation is for, part of its key
+
+
+class Located(NamedTuple):
+    """Where samples come from: source indices, epochs from 0 and rows within the source, an array each."""
+
+    source: Signed
+    epoch: Signed
+    row: Signed
+
+
+class Schedule:
+    """The order of training samples for sources with integer weights and known numbers of rows."""
+
+    def __init__(self, weights: Sequence[int], rows: Sequence[int], seed: int) -> None:
+        """`weights[s]` samples of source s a block, `rows[s]` rows of it; ValueError when one is below 1."""
+        if not weights or len(weights) != len(rows):
+            raise ValueError(f"{len(weights)} weights and {len(rows)} row counts: give one of each a source")
+        for source, (weight, count) in enumerate(zip(weights, rows, strict=True)):
+            if weight < 1 or not 1 <= count <= MAX_ROWS:
+                raise ValueError(f"source {source}: weight {weight}, {count} rows: both must be at least 1")
+        if not 0 <= seed < 1 << 64:
+            raise ValueError(f"seed {seed}: must be from 0 to 2^64 - 1")
+        self.weights = tuple(weights)
+        self.rows = tuple(rows)
+        self.seed = seed
+        self.block = sum(weights)
+        self._weights = np.array(weights, np.int64)
+        self._rows = np.array(rows, np.int64)
+        self._first_slots = np.cumsum([0, *weights[:-1]], dtype=np.int64)
+
+    def locate(self, samples: npt.ArrayLike) -> Located:
+        """Source index, epoch and row of each sample number, which may come in any order."""
+        numbers = np.asarray(samples, np.int64)
+        assert numbers.size == 0 or numbers.min() >= 0, "sample numbers start at 0"
+        block, within = np.divmod(numbers, self.block)
+        slot = permute(within, self.block, _key(self.seed, BLOCK_ORDER, block, 0))
+        source = np.searchsorted(self._first_slots, slot, side="right").astype(np.int64) - 1
+        ordinal = block * self._weights[source] + slot - self._first_slots[source]
+        epoch, position = np.divmod(ordinal, self._rows[source])
+        row = permute(position, self._rows[source], _key(self.seed, ROW_ORDER, source, epoch))
+        return Located(source, epoch, row)
+
+    def epochs(self, samples: int) -> tuple[float, ...]:
+        """How often each source is read by the first `samples` samples, to within a block."""
+        return tuple(samples * w / self.block / n for w, n in zip(self.weights, self.rows, strict=True))
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that differ whenever the order does: version, weights, rows and seed."""
+        settings = {"version": VERSION, "weights": self.weights, "rows": self.rows, "seed": self.seed}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode("ascii")).hexdigest()[:16]
+
+
+def integer_weights(shares: Sequence[float], denominator: int = 1000) -> tuple[int, ...]:
+    """Shares as the smallest integers in the same proportion, to 1 / `denominator` by the largest remainder.
+
+    LLaMA's shares are exact in thousandths: 0.67, 0.15, 0.045, ... become 134, 30, 9, ... of 200, so their
+    proportions hold in every 200 samples. ValueError when a share is not positive or too small for the
+    denominator.
+    """
+    total = math.fsum(shares)
+    if not shares or not all(share > 0 and math.isfinite(share) for share in shares):
+        raise ValueError(f"shares {list(shares)}: each must be a positive number")
+    exact = [round(share / total * denominator, 6) for share in shares]  # rounded: 44.99999999 is 45
+    weights = [math.floor(value) for value in exact]
+    by_remainder = sorted(range(len(shares)), key=lambda s: (weights[s] - exact[s], s))
+    for source in by_remainder[: denominator - sum(weights)]:
+        weights[source] += 1
+    if 0 in weights:
+        smallest = shares[weights.index(0)] / total
+        raise ValueError(
+            f"share {smallest:.2g} is below 1/{denominator}: raise the denominator or drop the source"
+        )
+    divisor = math.gcd(*weights)
+    return tuple(weight // divisor for weight in weights)
+
+
+def permute(positions: Signed, size: int | Signed, key: Unsigned) -> Signed:
+    """Images of `positions` under the permutation of [0, size) that belongs to `key`; all three broadcast.
+
+    Positions must be in [0, size), sizes in [1, 2^52].
+    """
+    positions, sizes, key = np.broadcast_arrays(positions, np.asarray(size, np.int64), key)
+    bits = np.frexp((sizes - 1).astype(np.float64))[1]  # of the largest position; 0 for size 1
+    half = np.maximum(1, (bits + 1) // 2).astype(np.uint64).ravel()
+    limit, keys = sizes.astype(np.uint64).ravel(), key.ravel()
+    values = positions.astype(np.uint64).ravel()
+    walking = np.arange(values.size)
+    while walking.size:
+        moved = _feistel(values[walking], half[walking], keys[walking])
+        values[walking] = moved
+        walking = walking[moved >= limit[walking]]
+    return values.astype(np.int64).reshape(positions.shape)
+
+
+def _feistel(values: Unsigned, half: Unsigned, key: Unsigned) -> Unsigned:
+    """A bijection of [0, 2^(2 half)): each round swaps the halves and mixes one with the other."""
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    left, right = values >> half, values & mask
+    for number in range(ROUNDS):
+        round_key = key + np.uint64((number * int(GOLDEN)) % (1 << 64))
+        left, right = right, left ^ (_mix(right ^ _mix(round_key)) & mask)
+    return (left << half) | right
+
+
+def _key(seed: int, purpose: int, first: Signed, second: Signed | int) -> Unsigned:
+    """The key of one permutation: seed, purpose and two numbers mixed one after the other."""
+    key = _mix(np.full(1, seed, np.uint64)) + np.uint64(purpose)
+    for part in (first, second):
+        key = _mix(_mix(key) ^ np.asarray(part).astype(np.uint64))
+    return key
+
+
+def _mix(values: Unsigned) -> Unsigned:
+    """SplitMix64's step: a bijection of 64-bit integers, every input bit reaches every output bit."""
+    values = values + GOLDEN
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

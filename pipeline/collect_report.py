@@ -1,0 +1,298 @@
+"""Collects what the mixture report shows from a finished run: manifest, samples, score histograms, training curve.
+
+Samples and histograms read at most `MAX_PARTS` parts of a folder, spread evenly, and samples are the documents with the
+smallest hash, so that two people see the same ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from mixtures.report import write_report
+from mixtures.report_data import Gate, Histogram, KeptSample, RemovedSample, ReportData, Threshold, Training
+from pipeline import files
+from pipeline.manifest import CONFIG, MANIFEST
+from pipeline.parts import read_documents
+from pipeline.status import STATUS
+from stages.document import SOURCES
+
+MAX_PARTS = 64
+SAMPLES_PER_REASON = 6
+KEPT_SAMPLES_PER_SOURCE = 5
+SAMPLE_CHARACTERS = 1_500
+HISTOGRAM_BINS = 40
+DAMAGED = ("damaged_record", "http_header_damaged", "record_too_large", "paper_too_large")
+MAX_DAMAGED_FRACTION = 0.001  # users' gate: more than 0.1 % of records set aside needs a look
+MIN_AUC = 0.75  # under this the reference classifier is little better than a coin; our choice
+
+
+def run_folder(folder: str) -> str:
+    """The folder, when it holds a finished run; ValueError with the way out when not."""
+    if files.exists(files.join(folder, MANIFEST)):
+        return folder
+    if files.exists(files.join(folder, STATUS)):
+        raise ValueError(f"{folder}: the run is not finished; see llama-corpus status {folder}")
+    raise ValueError(
+        f"{folder} is no run (no {MANIFEST} in it); make one with: llama-corpus run CONFIG --out {folder}"
+    )
+
+
+def collect_report(folder: str) -> str:
+    """Writes the report of a run and returns the path of its page."""
+    manifest = files.read_json(files.join(folder, MANIFEST))
+    with files.open_binary(files.join(folder, CONFIG)) as stream:
+        config = yaml.safe_load(stream.read())
+    training = _training(folder)
+    data: ReportData = {
+        "run": {
+            "name": os.path.basename(os.path.normpath(folder)),
+            "recipe": manifest["recipe"],
+            "seed": manifest["seed"],
+            "tokens_budget": config["tokens"],
+            "created": None,
+            "versions": manifest["versions"],
+            "config_sha256": manifest["config_sha256"],
+        },
+        "sources": manifest["sources"],
+        "absent_sources": [s for s in SOURCES if s not in manifest["sources"]],
+        "mixture": manifest["mixture"],
+        "gates": _gates(manifest),
+        "models": manifest["models"],
+        "histograms": _histograms(folder, manifest, config),
+        "samples": list(_removed_samples(folder)),
+        "kept_samples": [s for source in manifest["sources"] for s in _kept_samples(folder, source)],
+        "training": training,
+    }
+    page = files.join(folder, "report")
+    write_report(data, Path(page))
+    return files.join(page, "index.html")
+
+
+def _spread(paths: Sequence[str]) -> list[str]:
+    """At most `MAX_PARTS` of the paths, evenly spread."""
+    if len(paths) <= MAX_PARTS:
+        return list(paths)
+    return [paths[i * len(paths) // MAX_PARTS] for i in range(MAX_PARTS)]
+
+
+def _rank(*names: str) -> int:
+    return int.from_bytes(hashlib.blake2b("\0".join(names).encode(), digest_size=8).digest(), "big")
+
+
+def _removed_folders(folder: str) -> Iterator[tuple[str, str, list[str]]]:
+    """(source, step, paths) of what was removed, in order."""
+    for source in SOURCES:
+        base = Path(folder, "removed", source)
+        for step in sorted(base.iterdir()) if base.is_dir() else ():
+            yield source, step.name, _spread(sorted(str(p) for p in step.glob("*.parquet")))
+
+
+def _removed_samples(folder: str) -> Iterator[RemovedSample]:
+    columns = ["id", "reason", "score", "detail", "url", "language", "text"]
+    for source, step, paths in _removed_folders(folder):
+        best: dict[str, list[tuple[int, int, dict[str, Any]]]] = {}
+        number = 0
+        for path in paths:
+            for batch in read_documents(path, columns):
+                for row in batch.to_pylist():
+                    number += 1
+                    heap = best.setdefault(row["reason"], [])
+                    item = (-_rank(source, row["id"], str(number)), -number, row)
+                    if len(heap) < SAMPLES_PER_REASON:
+                        heapq.heappush(heap, item)
+                    else:
+                        heapq.heappushpop(heap, item)
+        for reason, heap in sorted(best.items()):
+            for _, _, row in sorted(heap, key=lambda item: -item[0]):
+                yield {
+                    "source": source,
+                    "step": step,
+                    "reason": reason,
+                    "id": row["id"],
+                    "url": row["url"],
+                    "language": row["language"],
+                    "score": row["score"],
+                    "text": row["text"][:SAMPLE_CHARACTERS],
+                    "detail": row["detail"],
+                }
+
+
+def _document_paths(folder: str, source: str) -> list[str]:
+    return _spread(sorted(str(p) for p in Path(folder, "documents", source).glob("*.parquet")))
+
+
+def _kept_samples(folder: str, source: str) -> Iterator[KeptSample]:
+    chosen: list[tuple[int, str]] = []
+    for path in _document_paths(folder, source):
+        for batch in read_documents(path, ["id"]):
+            chosen = heapq.nsmallest(
+                KEPT_SAMPLES_PER_SOURCE, [*chosen, *((_rank(source, i), i) for i in batch["id"].to_pylist())]
+            )
+    wanted = {id for _, id in chosen}
+    found: dict[str, KeptSample] = {}
+    columns = ["id", "url", "title", "language", "text", "scores"]
+    for path in _document_paths(folder, source):
+        for batch in read_documents(path, columns):
+            for index, id in enumerate(batch["id"].to_pylist()):
+                if id in wanted:
+                    (row,) = batch.slice(index, 1).to_pylist()
+                    found[id] = {
+                        "source": source,
+                        "id": id,
+                        "url": row["url"],
+                        "title": row["title"],
+                        "language": row["language"],
+                        "text": row["text"][:SAMPLE_CHARACTERS],
+                        "scores": dict(row["scores"]),
+                    }
+    yield from (found[id] for _, id in chosen)
+
+
+def _scores(folder: str) -> dict[str, list[float]]:
+    """Scores of the crawled pages that were scored, kept or not: score name -> values."""
+    found: dict[str, list[float]] = {"language_score": [], "perplexity": [], "reference": []}
+    by_step = {
+        "keep_language": "language_score",
+        "keep_perplexity": "perplexity",
+        "keep_references": "reference",
+    }
+    for path in _document_paths(folder, "commoncrawl"):
+        for batch in read_documents(path, ["language_score", "scores"]):
+            found["language_score"].extend(v for v in batch["language_score"].to_pylist() if v is not None)
+            for scores in batch["scores"].to_pylist():
+                for name, value in scores:
+                    if name in ("perplexity", "reference"):
+                        found[name].append(value)
+    for source, step, paths in _removed_folders(folder):
+        if source == "commoncrawl" and step in by_step:
+            for path in paths:
+                for batch in read_documents(path, ["score"]):
+                    found[by_step[step]].extend(v for v in batch["score"].to_pylist() if v is not None)
+    return found
+
+
+def _histograms(folder: str, manifest: dict[str, Any], config: dict[str, Any]) -> dict[str, Histogram]:
+    histograms: dict[str, Histogram] = {}
+    steps = config["sources"].get("commoncrawl", {}).get("steps", {})
+    for name, values in _scores(folder).items():
+        finite = [v for v in values if math.isfinite(v)]
+        if not finite:
+            continue
+        if name == "perplexity":
+            low, high = max(min(finite), 1.0), max(*finite, 2.0)
+            edges = np.geomspace(low, max(high, low * 1.01), HISTOGRAM_BINS + 1)
+        else:
+            edges = np.linspace(0.0, 1.0, HISTOGRAM_BINS + 1)
+        counts, _ = np.histogram(np.clip(finite, edges[0], edges[-1]), bins=edges)
+        histogram: Histogram = {"edges": edges.tolist(), "counts": counts.tolist()}
+        if name == "language_score":
+            histogram["title"] = "Language score of crawled pages"
+            histogram["thresholds"] = [_threshold("threshold", steps["keep_language"]["min_score"])]
+        elif name == "reference":
+            histogram["title"] = "Reference score of crawled pages"
+            histogram["thresholds"] = [_threshold("threshold", steps["keep_references"]["min_probability"])]
+        else:
+            histogram["title"] = "Perplexity of crawled pages"
+            histogram["logarithmic"] = True
+            languages = manifest["models"].get("lm", {})
+            if len(languages) == 1:
+                ((_, model),) = languages.items()
+                histogram["thresholds"] = [
+                    _threshold("head", model["p30"]),
+                    _threshold("middle", model["p60"]),
+                ]
+        histograms[name] = histogram
+    return histograms
+
+
+def _threshold(label: str, value: float) -> Threshold:
+    return {"label": label, "value": value}
+
+
+def _training(folder: str) -> Training | None:
+    """The training curve of RUN/train, or None when nothing was trained yet."""
+    metrics, summary = Path(folder, "train", "metrics.jsonl"), Path(folder, "train", "summary.json")
+    if not metrics.is_file() or not summary.is_file():
+        return None
+    steps: list[int] = []
+    losses: list[float | None] = []
+    validation: dict[str, list[list[float | None]]] = {}
+    for line in metrics.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if "loss" in row:
+            steps.append(row["step"])
+            losses.append(row["loss"])
+        for source, loss in (row.get("validation") or {}).items():
+            validation.setdefault(source, []).append([row["step"], loss])
+    found = json.loads(summary.read_text(encoding="utf-8"))
+    return {
+        "steps": steps,
+        "loss": losses,
+        "validation": validation,
+        "preset": found["preset"],
+        "parameters": found["parameters"],
+    }
+
+
+def _gates(manifest: dict[str, Any]) -> list[Gate]:
+    """What a lead looks at before signing off; a source that is empty or does not add up has ended the run already."""
+    absent = [s for s in SOURCES if s not in manifest["sources"]]
+    gates: list[Gate] = [
+        {
+            "name": "Accounts",
+            "state": "green",
+            "detail": "every step of every source: in = kept + removed, in documents and bytes",
+        },
+        {
+            "name": "Sources",
+            "state": "amber" if absent else "green",
+            "detail": f"not in this run: {', '.join(absent)}" if absent else "all seven sources are there",
+        },
+    ]
+    repeated = [row["source"] for row in manifest["mixture"] if row["warnings"]]
+    gates.append(
+        {
+            "name": "Repetition",
+            "state": "amber" if repeated else "green",
+            "detail": f"more than 4 epochs at this budget: {', '.join(repeated)}"
+            if repeated
+            else "no source is read more than 4 times at this budget",
+        }
+    )
+    gates.append(_damage_gate(manifest["sources"].values()))
+    reference = manifest["models"].get("reference", {})
+    if "auc" in reference:
+        good = reference["auc"] >= MIN_AUC
+        gates.append(
+            {
+                "name": "Reference classifier",
+                "state": "green" if good else "amber",
+                "detail": f"AUC {reference['auc']:.2f} on held-out hosts"
+                + ("" if good else f", under {MIN_AUC}: too few cited pages to learn from?"),
+            }
+        )
+    return gates
+
+
+def _damage_gate(sources: Iterable[dict[str, Any]]) -> Gate:
+    read = [step for source in sources for step in source["steps"] if step["step"] == "read"]
+    records = sum(step["documents_in"] for step in read)
+    damaged = sum(
+        step["removed"].get(reason, {"documents": 0})["documents"] for step in read for reason in DAMAGED
+    )
+    much = damaged > MAX_DAMAGED_FRACTION * records
+    return {
+        "name": "Damaged records",
+        "state": "amber" if much else "green",
+        "detail": f"{damaged:,} of {records:,} records set aside as damaged",
+    }

@@ -1,0 +1,139 @@
+"""Inputs of a source: what the configuration names, expanded, sorted, sized and checksummed.
+
+A pattern is a path, a glob, a list (`*.paths.gz` or `*.paths`, one path a line) or a URL that Beam's FileSystems open.
+Everything that is numbered is numbered from the sorted names, never from the order in which files were found.
+"""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from apache_beam.io.filesystems import BeamIOError, FileSystems
+
+from pipeline import files
+from pipeline.settings import Settings, UsageError
+
+CHECKSUMS = "work/inputs.json"
+MAX_LIST_BYTES = 1 << 30  # of a list of paths, inflated; a dump's list is about 10 MB
+
+
+@dataclass(frozen=True)
+class Input:
+    """A raw file: where it is, the name by which documents refer to it (as written in the configuration, so that
+    moving a checkout changes nothing), its size and its checksum."""
+
+    path: str
+    name: str
+    bytes: int
+    checksum: str
+
+
+def expand(settings: Settings, source: str) -> list[tuple[str, str]]:
+    """(path, name) of every input of a source, sorted by name, each once.
+
+    Raises UsageError naming the pattern that matches nothing.
+    """
+    found: dict[str, str] = {}
+    for pattern in settings.sources[source].inputs:
+        where = f"sources.{source}.inputs: {pattern}"
+        matches = _match(settings, pattern, where)
+        if not matches:
+            raise UsageError(f"{where} matches no file (looked for {settings.path(pattern)})")
+        found.update((name, path) for path, name in matches)
+    return [(path, name) for name, path in sorted(found.items())]
+
+
+def _match(settings: Settings, pattern: str, where: str) -> list[tuple[str, str]]:
+    path = settings.path(pattern)
+    if pattern.startswith(("http://", "https://")):
+        raise UsageError(f"{where}: http(s) inputs are not read yet; download the file and name its path")
+    if pattern.endswith((".paths.gz", ".paths")):
+        return _listed(settings, pattern, where)
+    if "://" in pattern:
+        try:
+            matched = FileSystems.match([path])[0].metadata_list
+        except (BeamIOError, ValueError) as error:
+            raise UsageError(f"{where}: {' '.join(str(error).split())}") from error
+        return [(m.path, m.path) for m in matched]
+    matches = []
+    for match in glob.glob(path, recursive=True):
+        if os.path.isdir(match):
+            if os.path.isfile(os.path.join(match, "Posts.xml")):  # an unpacked StackExchange site
+                match = os.path.join(match, "Posts.xml")
+            elif match == path:
+                raise UsageError(f"{where} is a folder; write {pattern.rstrip('/')}/* for its files")
+            else:
+                continue
+        name = match if os.path.isabs(pattern) else os.path.relpath(match, settings.folder)
+        matches.append((match, name))
+    return matches
+
+
+def _listed(settings: Settings, pattern: str, where: str) -> list[tuple[str, str]]:
+    """The paths in a list: absolute, URLs, or relative to the list's folder or the nearest one above that has them."""
+    with files.open_binary(settings.path(pattern)) as stream:
+        data = stream.read()
+    if data[:2] == b"\x1f\x8b":
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as inflated:
+                data = inflated.read(MAX_LIST_BYTES)
+        except (OSError, EOFError) as error:
+            raise UsageError(f"{where} is a damaged gzip file; fetch it again") from error
+    lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
+    base = _base_of(settings, pattern, lines)
+    named = [line if "://" in line else os.path.join(base, line) for line in lines]
+    missing = [name for name in named if "://" not in name and not os.path.isfile(settings.path(name))]
+    if missing:
+        raise UsageError(f"{where} names {len(missing)} files that are not there, {missing[0]} for one")
+    return [(settings.path(name), name) for name in named]
+
+
+def _base_of(settings: Settings, pattern: str, lines: list[str]) -> str:
+    """The folder that the relative paths of a list start from (Common Crawl's lists start at the crawl's root)."""
+    base = os.path.dirname(pattern)
+    relative = next((line for line in lines if "://" not in line and not os.path.isabs(line)), None)
+    if relative is None:
+        return base
+    folder = base
+    while not os.path.isfile(settings.path(os.path.join(folder, relative))):
+        above = os.path.normpath(os.path.join(folder, ".."))
+        if settings.path(above) == settings.path(folder):
+            return base
+        folder = above
+    return folder
+
+
+def checksummed(run: str, found: Mapping[str, list[tuple[str, str]]]) -> dict[str, list[Input]]:
+    """Sizes and checksums of the inputs of all sources.
+
+    SHA-256 for local files, remembered in the run by size and modification time; the store's own checksum elsewhere.
+    """
+    memory_path = files.join(run, CHECKSUMS)
+    memory: dict[str, Any] = files.read_json(memory_path) if files.exists(memory_path) else {}
+    known: dict[str, Any] = {}
+    inputs: dict[str, list[Input]] = {}
+    for source, pairs in found.items():
+        inputs[source] = []
+        for path, name in pairs:
+            if os.path.exists(path):
+                stat = os.stat(path)
+                stamp = [stat.st_size, stat.st_mtime_ns]
+                seen = memory.get(path)
+                checksum = seen[2] if seen and seen[:2] == stamp else files.sha256_of(path).sha256
+                known[path] = [*stamp, checksum]
+                inputs[source].append(Input(path, name, stat.st_size, checksum))
+            else:
+                inputs[source].append(Input(path, name, _remote_size(path), str(FileSystems.checksum(path))))
+    if known != memory:
+        files.write_json(memory_path, known)
+    return inputs
+
+
+def _remote_size(path: str) -> int:
+    return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)

@@ -1,0 +1,182 @@
+"""What a run did: the resolved configuration (`config.yaml`) and the manifest (`manifest.json`).
+
+The manifest holds, per source, the account of every step, what is left, the tokens, and the SHA-256 of every file. It
+is made from the markers of the tasks, so it is exact, and the accounts are checked: in = kept + removed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mixtures.mixture import Mixture, plan_mixture
+from pipeline.inputs import Input
+from pipeline.parts import add_counts, conservation_breaks
+from pipeline.plan import Done
+from pipeline.plan_run import TOKENIZER, RunPlan
+from pipeline.recipes import SourceRecipe
+from pipeline.settings import Settings
+from pipeline.tasks import canonical
+
+CONFIG, MANIFEST = "config.yaml", "manifest.json"
+FORMAT_VERSION = 1
+NAMES_IN_MANIFEST = 1_000  # of languages, licences and domains each
+
+# Distributions whose version can change what is written.
+VERSIONED = (
+    "apache-beam",
+    "datasketch",
+    "fasttext-community",
+    "isal",
+    "kenlm",
+    "llama-corpus",
+    "lxml",
+    "numpy",
+    "py7zr",
+    "pyarrow",
+    "resiliparse",
+    "selectolax",
+    "sentencepiece",
+    "xxhash",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the distributions whose version can change what is written."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def resolved_config(
+    settings: Settings,
+    mixture: Mixture,
+    recipes: Mapping[str, SourceRecipe],
+    inputs: Mapping[str, Sequence[Input]],
+) -> dict[str, Any]:
+    """The configuration with all defaults and every parameter of every step filled in."""
+    sources = {}
+    for source, recipe in recipes.items():
+        steps = {}
+        for name, step in recipe.named():
+            parameters = canonical(step)
+            parameters.pop("class")
+            steps[name] = parameters
+        sources[source] = {
+            "inputs": list(settings.sources[source].inputs),
+            "files": len(inputs[source]),
+            "steps": steps,
+        }
+    return {
+        "recipe": settings.recipe,
+        "seed": settings.seed,
+        "sources": sources,
+        "models": dataclasses.asdict(settings.models),
+        "tokenizer": dataclasses.asdict(settings.tokenizer),
+        "shards": dataclasses.asdict(settings.shards),
+        "mixture": dict(mixture.shares),
+        "tokens": settings.tokens,
+        "removed_characters": settings.removed_characters,
+        "train": dict(settings.train),
+        "versions": versions(),
+    }
+
+
+def build_manifest(
+    settings: Settings,
+    mixture: Mixture,
+    recipes: Mapping[str, SourceRecipe],
+    inputs: Mapping[str, Sequence[Input]],
+    plan: RunPlan,
+    done: Done,
+    config: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The manifest of a finished run.
+
+    Raises ValueError when an account does not add up: that is an error of ours, and nothing may be trained on it.
+    """
+    sources: dict[str, Any] = {}
+    for source, source_plan in plan.sources.items():
+        steps = add_counts(s["steps"] for name in source_plan.passes for s in done.statistics(name))
+        breaks = conservation_breaks(steps)
+        if breaks:
+            raise ValueError(f"{source}: documents were lost or doubled: {'; '.join(breaks)}")
+        final = done.statistics(source_plan.final)
+        shards = done.markers[f"{source}/shards"]
+        tokens: Counter[str] = Counter()
+        for marker in shards:
+            ((path, _),) = marker["outputs"].items()
+            tokens["validation" if "/validation-" in path else "train"] += marker["statistics"]["tokens"]
+        sources[source] = {
+            "inputs": {
+                "files": len(inputs[source]),
+                "bytes": sum(i.bytes for i in inputs[source]),
+                "sha256": {i.name: i.checksum for i in inputs[source]},
+            },
+            "steps": steps,
+            "documents": sum(s["documents"] for s in final),
+            "bytes": sum(s["bytes"] for s in final),
+            "tokens": {split: tokens[split] for split in ("train", "validation")},
+            "languages": _sum_nested(s["languages"] for s in final),
+            "licenses": _sum_nested(s["licenses"] for s in final),
+            "domains": _sum_nested(s["domains"] for s in final),
+        }
+    written = {
+        path: w
+        for name, markers in done.markers.items()
+        for marker in markers
+        for path, w in marker["outputs"].items()
+        if not path.startswith("work/")
+    }
+    training = {
+        name: done.statistics(name)
+        for name in done.markers
+        if name.split("/")[1:2] in (["train_perplexity"], ["train_references"])
+    }
+    unique = {source: sum(account["tokens"].values()) for source, account in sources.items()}
+    return {
+        "format_version": FORMAT_VERSION,
+        "config_sha256": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
+        "recipe": settings.recipe,
+        "seed": settings.seed,
+        "versions": versions(),
+        "sources": sources,
+        "mixture": plan_mixture(mixture, unique, settings.tokens).as_json(),
+        "models": _models(done, training),
+        "tokenizer": {
+            **done.statistics(TOKENIZER)[0],
+            "sha256": done.markers[TOKENIZER][0]["outputs"]["tokenizer/tokenizer.model"]["sha256"],
+        },
+        "files": dict(sorted(written.items())),
+    }
+
+
+def _models(done: Done, training: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    models: dict[str, Any] = {
+        path.removeprefix("models/"): {"sha256": sha} for path, sha in sorted(done.models("models/").items())
+    }
+    for name, statistics in training.items():
+        if name.endswith("train_perplexity"):
+            models["lm"] = {s["language"]: s for s in statistics}
+        elif name.endswith("train_references/train"):
+            models["reference"] = statistics[0]
+    return models
+
+
+def _sum_nested(counters: Any) -> dict[str, dict[str, int]]:
+    total: dict[str, Counter[str]] = {}
+    for counter in counters:
+        for name, counts in counter.items():
+            total.setdefault(name, Counter()).update(counts)
+    ordered = sorted(total, key=lambda name: (-total[name]["documents"], name))
+    return {name: dict(total[name]) for name in ordered[:NAMES_IN_MANIFEST]}

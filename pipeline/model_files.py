@@ -1,0 +1,81 @@
+"""Models of a run: they all lie under RUN/models, those given in the configuration as copies, so that a run is whole.
+
+Stages name their model by a path relative to the run; `localized` makes it a path that this machine can map.
+"""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from pipeline import files
+from pipeline.tasks import Result
+from stages.language import KeepLanguage
+from stages.perplexity import KeepPerplexity
+from stages.references import KeepReferences
+
+MODELS_NODE = "models"
+LANGUAGE_ID_PATH = "models/language_id.ftz"
+LM_FOLDER = "models/lm"
+REFERENCE_PATH = "models/reference.bin"
+
+S = TypeVar("S")
+
+
+def model_path(step: object) -> str:
+    """Where the model of a step lies in the run, empty for a step without one."""
+    if isinstance(step, KeepLanguage):
+        return LANGUAGE_ID_PATH
+    if isinstance(step, KeepPerplexity):
+        return LM_FOLDER
+    return REFERENCE_PATH if isinstance(step, KeepReferences) else ""
+
+
+def with_model_path(step: Any) -> Any:
+    """The step with the path of its model, relative to the run, filled in."""
+    path = model_path(step)
+    return dataclasses.replace(step, model=path) if path else step
+
+
+def localized(run: str, step: Any) -> Any:
+    """The step with the path of its model on this machine."""
+    path = model_path(step)
+    return dataclasses.replace(step, model=_local(run, path)) if path else step
+
+
+@cache
+def _local(run: str, path: str) -> str:
+    """A local path of a model file or folder: in the run itself, or a copy for the life of the process."""
+    there = files.join(run, path)
+    if os.path.exists(there):
+        return there
+    folder = tempfile.mkdtemp(prefix="llama-corpus-models-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    paths = [there] if files.exists(there) else files.list_files(there)
+    for source in paths:
+        with (
+            files.open_binary(source) as stream,
+            open(os.path.join(folder, os.path.basename(source)), "wb") as f,
+        ):
+            shutil.copyfileobj(stream, f, 1 << 20)
+    return os.path.join(folder, os.path.basename(there)) if paths == [there] else folder
+
+
+@dataclass(frozen=True)
+class CopyModel:
+    """A model file given in the configuration, to be copied into the run."""
+
+    path: str
+    output: str
+
+
+def copy_model(run: str, work: CopyModel) -> Result:
+    with files.open_binary(work.path) as source, files.create(files.join(run, work.output)) as stream:
+        shutil.copyfileobj(source, stream, 1 << 20)
+    return Result({work.output: stream.written()}, {"given": os.path.basename(work.path)})

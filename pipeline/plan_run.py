@@ -1,0 +1,320 @@
+"""All nodes of a run: models, the sources, the models trained on them, tokenizer, encoding and shards."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from classifiers.language_id import find_model
+from mixtures.mixture import Mixture
+from pipeline import files
+from pipeline.encode import (
+    TOKENIZER_PATH,
+    EncodePart,
+    GatherShard,
+    SampleTexts,
+    TrainTokenizer,
+    encode_part,
+    gather_shard,
+    sample_texts,
+    train_tokenizer_on_samples,
+)
+from pipeline.inputs import Input
+from pipeline.model_files import (
+    LANGUAGE_ID_PATH,
+    LM_FOLDER,
+    MODELS_NODE,
+    REFERENCE_PATH,
+    CopyModel,
+    copy_model,
+)
+from pipeline.plan import Done, Node, SourcePlan, documents_folder, part_name, plan_source
+from pipeline.recipes import SourceRecipe, Step
+from pipeline.settings import NONE, TRAIN, Settings, UsageError
+from pipeline.tasks import Task
+from pipeline.train_models import (
+    FindCandidates,
+    FindCitations,
+    TrainClassifier,
+    TrainLanguageModel,
+    TrainPerplexity,
+    TrainReferences,
+    find_candidates,
+    find_citations,
+    train_classifier,
+    train_one_language,
+)
+from stages.language import KeepLanguage
+from tokenizer.order import SPLITS
+from tokenizer.shards import shard_name
+
+TOKENIZER_SAMPLE, TOKENIZER = "tokenizer/sample", "tokenizer/train"
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    nodes: tuple[Node, ...]
+    sources: Mapping[str, SourcePlan]
+
+    def needed_for(self, only: str | None) -> list[Node]:
+        """All nodes, or those of one source or step and everything that they wait for.
+
+        Raises UsageError for a name that is no node.
+        """
+        if only is None:
+            return list(self.nodes)
+        by_name = {node.name: node for node in self.nodes}
+        waiting = [n for n in by_name if n == only or n.startswith(f"{only}/")]
+        if not waiting:
+            raise UsageError(f"--only {only}: no such step; known: {', '.join(by_name)}")
+        needed: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name not in needed:
+                needed.add(name)
+                waiting.extend(by_name[name].after)
+        return [node for node in self.nodes if node.name in needed]
+
+
+class RunPlanner:
+    def __init__(
+        self,
+        settings: Settings,
+        recipes: Mapping[str, SourceRecipe],
+        inputs: Mapping[str, Sequence[Input]],
+        mixture: Mixture,
+        done: Done,
+    ) -> None:
+        self._settings, self._recipes, self._inputs = settings, recipes, inputs
+        self._mixture, self._done = mixture, done
+        self._sources: dict[str, SourcePlan] = {}
+
+    def plan(self) -> RunPlan:
+        for source in sorted(
+            self._recipes, key=lambda s: s != "wikipedia"
+        ):  # others learn from its last pass
+            self._sources[source] = plan_source(
+                source,
+                self._recipes[source],
+                self._inputs[source],
+                self._settings.removed_characters,
+                self._done,
+                partial(self._train_nodes, source),
+            )
+        sources = {source: self._sources[source] for source in self._recipes}
+        finals = {source: plan.final for source, plan in sources.items()}
+        nodes = [self._models_node()]
+        nodes += [node for plan in sources.values() for node in plan.nodes]
+        nodes += self._tokenizer_nodes(finals)
+        for source, final in finals.items():
+            nodes += self._shard_nodes(source, final)
+        return RunPlan(tuple(nodes), sources)
+
+    def _models_node(self) -> Node:
+        """Copies the models that the configuration names, and lid.176 where a step identifies languages."""
+        models, copies = self._settings.models, []
+        if any(isinstance(s, KeepLanguage) for recipe in self._recipes.values() for s in recipe.steps):
+            given = models.language_id
+            copies.append(
+                (find_model(None if given is None else self._settings.path(given)), LANGUAGE_ID_PATH)
+            )
+        if models.lm not in (TRAIN, NONE):
+            folder = self._settings.path(models.lm)
+            found = files.list_files(folder)
+            if not found:
+                raise UsageError(f"models.lm: {folder} is not a folder with language models")
+            copies += [(path, f"{LM_FOLDER}/{os.path.basename(path)}") for path in found]
+        if models.reference not in (TRAIN, NONE):
+            path = self._settings.path(models.reference)
+            if not files.exists(path):
+                raise UsageError(
+                    f"models.reference: {path} is not there; name a fastText model file or `train`"
+                )
+            copies.append((path, REFERENCE_PATH))
+
+        def make() -> list[Task]:
+            return [
+                Task(
+                    MODELS_NODE,
+                    os.path.basename(output),
+                    copy_model,
+                    CopyModel(path, output),
+                    {os.path.basename(path): files.sha256_of(path).sha256},
+                )
+                for path, output in copies
+            ]
+
+        return Node(MODELS_NODE, (), make)
+
+    def _final_parts(self, source: str, node: str) -> list[tuple[str, str]]:
+        """(path, SHA-256) of the final parts of a source, in order."""
+        parts = []
+        for outputs in self._done.outputs(node, documents_folder(source)):
+            parts.extend(outputs.items())
+        return parts
+
+    def _train_nodes(self, source: str, name: str, step: Step, pages: str) -> list[Node]:
+        if isinstance(step, TrainPerplexity):
+            return [self._language_models_node(source, name, step, pages)]
+        assert isinstance(step, TrainReferences)
+        return self._reference_nodes(source, name, step, pages)
+
+    def _wikipedia_node(self) -> str:
+        """The last pass over Wikipedia, which both trained models need."""
+        if "wikipedia" not in self._recipes:
+            raise UsageError(
+                "models: `train` learns from Wikipedia, which is not among the sources; "
+                "add sources.wikipedia, name a model, or write `none` to leave the step out"
+            )
+        return self._sources["wikipedia"].final
+
+    def _language_models_node(self, source: str, name: str, step: TrainPerplexity, pages: str) -> Node:
+        node, wikipedia = f"{source}/{name}", self._wikipedia_node()
+        wanted = next(s.languages for s in self._recipes[source].steps if isinstance(s, KeepLanguage))
+
+        def make() -> list[Task]:
+            articles = self._final_parts("wikipedia", wikipedia)
+            by_part = [s["languages"] for s in self._done.statistics(wikipedia)]
+            page_parts = [next(iter(o.items())) for o in self._done.outputs(pages, f"work/{pages}/")]
+            page_languages = [s["languages"] for s in self._done.statistics(pages)]
+            languages = sorted({language for found in by_part for language in found})
+            made = []
+            for language in languages:
+                if wanted is not None and language not in wanted:
+                    continue
+                own = [part for part, found in zip(articles, by_part, strict=True) if language in found]
+                crawled = [
+                    p for p, found in zip(page_parts, page_languages, strict=True) if language in found
+                ]
+                if not crawled:
+                    continue
+                work = TrainLanguageModel(
+                    step,
+                    language,
+                    tuple(p for p, _ in own),
+                    tuple(p for p, _ in crawled),
+                    self._settings.seed,
+                )
+                made.append(Task(node, language, train_one_language, work, dict(own + crawled)))
+            return made
+
+        return Node(node, (wikipedia, pages), make)
+
+    def _reference_nodes(self, source: str, name: str, step: TrainReferences, pages: str) -> list[Node]:
+        cited, candidates, train = (f"{source}/{name}/{n}" for n in ("citations", "candidates", "train"))
+        wikipedia, seed = self._wikipedia_node(), self._settings.seed
+
+        def find_cited() -> list[Task]:
+            made = []
+            for number, (path, sha) in enumerate(self._final_parts("wikipedia", wikipedia)):
+                work = FindCitations(path, step.match, f"work/{cited}/{number:05d}.bin")
+                made.append(Task(cited, f"{number:05d}", find_citations, work, {path: sha}))
+            return made
+
+        def find() -> list[Task]:
+            citations = self._done.all_outputs(cited)
+            total = sum(s["documents"] for s in self._done.statistics(pages))
+            # Twice as many as the largest set of positives, so that enough negatives are there.
+            fraction = min(1.0, 2 * step.max_pages / max(total, 1))
+            made = []
+            for number, outputs in enumerate(self._done.outputs(pages, f"work/{pages}/")):
+                path, sha = next(iter(outputs.items()))
+                output = f"work/{candidates}/{number:05d}.parquet"
+                work = FindCandidates(step, path, tuple(citations), fraction, output, seed)
+                made.append(
+                    Task(candidates, f"{number:05d}", find_candidates, work, {path: sha, **citations})
+                )
+            return made
+
+        def learn() -> list[Task]:
+            found = self._done.all_outputs(candidates)
+            return [Task(train, "model", train_classifier, TrainClassifier(step, tuple(found), seed), found)]
+
+        return [
+            Node(cited, (wikipedia,), find_cited),
+            Node(candidates, (cited, pages), find),
+            Node(train, (candidates,), learn),
+        ]
+
+    def _tokenizer_nodes(self, finals: Mapping[str, str]) -> list[Node]:
+        settings = self._settings.tokenizer
+        if settings.model is not None:
+            path = self._settings.path(settings.model)
+            if not files.exists(path):
+                raise UsageError(f"tokenizer.model: {path} is not there; leave it out to train one")
+
+            def copy() -> list[Task]:
+                reads = {os.path.basename(path): files.sha256_of(path).sha256}
+                return [Task(TOKENIZER, "model", copy_model, CopyModel(path, TOKENIZER_PATH), reads)]
+
+            return [Node(TOKENIZER, (), copy)]
+
+        def sample() -> list[Task]:
+            sizes = {s: sum(x["bytes"] for x in self._done.statistics(node)) for s, node in finals.items()}
+            weights = self._mixture.present(sizes)
+            made = []
+            for source, node in finals.items():
+                fraction = min(1.0, weights[source] * settings.sample_bytes / max(sizes[source], 1))
+                for number, (path, sha) in enumerate(self._final_parts(source, node)):
+                    output = f"work/{TOKENIZER_SAMPLE}/{source}/{number:05d}.parquet"
+                    work = SampleTexts(source, path, output, fraction, self._settings.seed)
+                    made.append(
+                        Task(TOKENIZER_SAMPLE, f"{source}-{number:05d}", sample_texts, work, {path: sha})
+                    )
+            return made
+
+        def train() -> list[Task]:
+            samples = self._done.all_outputs(TOKENIZER_SAMPLE)
+            work = TrainTokenizer(tuple(samples), settings.vocabulary)
+            return [Task(TOKENIZER, "model", train_tokenizer_on_samples, work, samples)]
+
+        return [
+            Node(TOKENIZER_SAMPLE, tuple(finals.values()), sample),
+            Node(TOKENIZER, (TOKENIZER_SAMPLE,), train),
+        ]
+
+    def _shard_nodes(self, source: str, final: str) -> list[Node]:
+        encode, gather = f"{source}/encode", f"{source}/shards"
+        settings, seed = self._settings.shards, self._settings.seed
+
+        def counts() -> dict[str, int]:
+            size = sum(s["bytes"] for s in self._done.statistics(final))
+            share = {"train": 1 - settings.validation_fraction, "validation": settings.validation_fraction}
+            return {
+                split: max(1, math.ceil(size * share[split] / settings.document_bytes)) for split in SPLITS
+            }
+
+        def encode_tasks() -> list[Task]:
+            model = self._done.all_outputs(TOKENIZER, TOKENIZER_PATH)
+            parts = self._final_parts(source, final)
+            made = []
+            for number, (path, sha) in enumerate(parts):
+                part = part_name(number, len(parts))
+                output = f"work/{encode}/{part}.arrow"
+                work = EncodePart(source, path, number, output, counts(), settings.validation_fraction, seed)
+                made.append(Task(encode, part, encode_part, work, {path: sha, **model}))
+            return made
+
+        def gather_tasks() -> list[Task]:
+            model = self._done.all_outputs(TOKENIZER, TOKENIZER_PATH)
+            markers = self._done.markers[encode]
+            made = []
+            for split, shards in counts().items():
+                for shard in range(shards):
+                    encoded, reads = [], dict(model)
+                    for marker in markers:
+                        slices = marker["statistics"]["slices"]
+                        numbers = tuple(i for i, place in enumerate(slices) if place == [split, shard])
+                        if numbers:
+                            ((path, written),) = marker["outputs"].items()
+                            encoded.append((path, numbers))
+                            reads[path] = written["sha256"]
+                    name = shard_name(split, shard, shards)
+                    work = GatherShard(source, split, tuple(encoded), f"shards/{source}/{name}")
+                    made.append(Task(gather, name.removesuffix(".arrow"), gather_shard, work, reads))
+            return made
+
+        return [Node(encode, (TOKENIZER, final), encode_tasks), Node(gather, (encode,), gather_tasks)]

@@ -1,0 +1,156 @@
+"""Recipes: for each source its reader, its steps in order, and every threshold. Read this file first.
+
+`llama1` is the LLaMA-1 paper (arXiv 2302.13971, section 2.1) to the letter; where the paper is silent, the code that it
+names decides (cc_net for CommonCrawl), and where that is silent too, the public reproduction (RedPajama v1), faults
+left out. The source of each number stands beside the field's default in the step's own file, or here where the recipe
+sets it.
+
+A source is a tuple of steps. Most are stages: a document in, a document or a rejection out. The others need more than
+one document at once: `DropDuplicate...` compare all documents of a source, `Train...` make the model that the next
+step uses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.duplicates import DropDuplicateDocuments, DropDuplicateLines, DropNearDuplicateBooks
+from pipeline.settings import NONE, Settings, UsageError, nearest
+from pipeline.train_models import TrainPerplexity, TrainReferences
+from stages.book_text import CleanGutenberg
+from stages.language import KeepLanguage
+from stages.latex import CleanLatex
+from stages.length import KeepLength
+from stages.perplexity import KeepPerplexity
+from stages.references import KeepReferences
+from stages.source_code import KeepPermissiveLicense, KeepReadableCode, KeepSourceFile, RemoveLicenseHeader
+from stages.sources.arxiv import Arxiv
+from stages.sources.books import Books
+from stages.sources.c4 import C4
+from stages.sources.common_crawl import CommonCrawl
+from stages.sources.github import Github
+from stages.sources.stackexchange import StackExchange
+from stages.sources.wikipedia import Wikipedia
+from stages.stage import ModelStage, Reader, Stage, step_name
+from stages.wikitext import CleanWikitext, KeepWikipediaLanguage
+
+DuplicateStep = DropDuplicateLines | DropDuplicateDocuments | DropNearDuplicateBooks
+TrainStep = TrainPerplexity | TrainReferences
+Step = Stage | ModelStage | DuplicateStep | TrainStep
+
+
+@dataclass(frozen=True)
+class SourceRecipe:
+    reader: Reader
+    steps: tuple[Step, ...]
+
+    def named(self) -> list[tuple[str, Step]]:
+        """The steps with their names; a second step of one kind is called `keep_length_2`."""
+        names: list[tuple[str, Step]] = []
+        for step in self.steps:
+            name = step_name(step)
+            same = sum(1 for known, _ in names if known.rstrip("_0123456789") == name)
+            names.append((f"{name}_{same + 1}" if same else name, step))
+        return names
+
+
+Recipe = Mapping[str, SourceRecipe]
+
+LLAMA1: Recipe = {
+    # "We preprocess five CommonCrawl dumps, ranging from 2017 to 2020, with the CCNet pipeline. This process
+    # deduplicates the data at the line level, performs language identification with a fastText linear classifier to
+    # remove non-English pages and filters low quality content with an n-gram language model. In addition, we trained
+    # a linear model to classify pages used as references in Wikipedia v.s. randomly sampled pages."
+    "commoncrawl": SourceRecipe(
+        CommonCrawl(),
+        (
+            KeepLength(min_characters=300),  # cc_net/process_wet_file.py, before deduplication only
+            DropDuplicateLines(window_files=50, keep="none"),  # cc_net/mine.py hash_in_mem
+            KeepLanguage(languages=("en",), min_score=0.5),  # cc_net/mine.py lang_threshold
+            TrainPerplexity(),
+            KeepPerplexity(
+                keep=("head", "middle")
+            ),  # the paper is silent; RedPajama v1 keeps head and middle
+            TrainReferences(),
+            KeepReferences(min_probability=0.25),  # the paper is silent; RedPajama v1 data_prep/cc/classifier
+        ),
+    ),
+    # "The preprocessing of C4 also contains deduplication and language identification steps": as published.
+    "c4": SourceRecipe(C4(), (DropDuplicateDocuments(),)),
+    # "We only kept projects that are distributed under the Apache, BSD and MIT licenses. Additionally, we filtered low
+    # quality files with heuristics based on the line length or proportion of alphanumeric characters, and removed
+    # boilerplate, such as headers, with regular expressions. Finally, we deduplicate the resulting dataset at the file
+    # level, with exact matches."
+    "github": SourceRecipe(
+        Github(),
+        (
+            KeepPermissiveLicense(),
+            KeepSourceFile(),
+            KeepReadableCode(),
+            RemoveLicenseHeader(),
+            DropDuplicateDocuments(),
+        ),
+    ),
+    # "We add Wikipedia dumps from the June-August 2022 period, covering 20 languages, which use either the Latin or
+    # Cyrillic scripts: bg, ca, cs, da, de, en, es, fr, hr, hu, it, nl, pl, pt, ro, ru, sl, sr, sv, uk. We process the
+    # data to remove hyperlinks, comments and other formatting boilerplate."
+    "wikipedia": SourceRecipe(Wikipedia(), (KeepWikipediaLanguage(), CleanWikitext())),
+    # "We perform deduplication at the book level, removing books with more than 90% content overlap."
+    "books": SourceRecipe(Books(), (CleanGutenberg(), DropNearDuplicateBooks(min_overlap_fraction=0.9))),
+    # "Following Lewkowycz et al. (2022), we removed everything before the first section, as well as the bibliography.
+    # We also removed the comments from the .tex files, and inline-expanded definitions and macros written by users."
+    "arxiv": SourceRecipe(Arxiv(), (CleanLatex(),)),
+    # "We kept the data from the 28 largest websites, removed the HTML tags from text and sorted the answers by score
+    # (from highest to lowest)."
+    "stackexchange": SourceRecipe(StackExchange(), ()),
+}
+
+RECIPES: Mapping[str, Recipe] = {"llama1": LLAMA1}
+
+
+def resolve(settings: Settings) -> dict[str, SourceRecipe]:
+    """The recipe of each source of a configuration, with the configuration's parameters in place of the defaults.
+
+    Steps that need a model set to `none` are left out. Raises UsageError for an unknown recipe, step or parameter.
+    """
+    if settings.recipe not in RECIPES:
+        raise UsageError(f"recipe {settings.recipe!r} is not known; {nearest(settings.recipe, RECIPES)}")
+    recipe = RECIPES[settings.recipe]
+    resolved = {}
+    for source, chosen in settings.sources.items():
+        given = {name: dict(parameters or {}) for name, parameters in chosen.steps.items()}
+        named = recipe[source].named()
+        for name in given:
+            if name not in dict(named):
+                raise UsageError(
+                    f"sources.{source}.steps: no step {name!r} here; {nearest(name, dict(named)) or 'it has none'}"
+                )
+        steps = []
+        for name, step in named:
+            if settings.models.lm == NONE and isinstance(step, TrainPerplexity | KeepPerplexity):
+                continue
+            if settings.models.reference == NONE and isinstance(step, TrainReferences | KeepReferences):
+                continue
+            parameters = given.get(name, {})
+            if chosen.languages is not None and isinstance(step, KeepLanguage | KeepWikipediaLanguage):
+                parameters.setdefault("languages", list(chosen.languages))
+            steps.append(_with(step, parameters, f"sources.{source}.steps.{name}"))
+        resolved[source] = SourceRecipe(recipe[source].reader, tuple(steps))
+    return resolved
+
+
+def _with(step: Step, parameters: Mapping[str, Any], where: str) -> Step:
+    """The step with some of its parameters replaced."""
+    fields = {f.name: getattr(step, f.name) for f in dataclasses.fields(step)}
+    values = {}
+    for name, value in parameters.items():
+        if name not in fields:
+            raise UsageError(f"{where}: unknown parameter {name!r}; {nearest(name, fields)}")
+        values[name] = tuple(value) if isinstance(value, list) else value
+        is_number = isinstance(fields[name], int | float) and not isinstance(fields[name], bool)
+        if is_number and not isinstance(value, int | float):
+            raise UsageError(f"{where}.{name}: expected a number, found {value!r}")
+    return dataclasses.replace(step, **values)

@@ -1,0 +1,159 @@
+"""One run: from a configuration to documents, tokenizer, shards, manifest and report in one folder.
+
+The same command again does what is not done yet. Nodes run as soon as what they wait for is done, all tasks of all
+ready nodes in one Beam pipeline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mixtures.mixture import load_mixture
+from pipeline import engine, files, inputs, tasks
+from pipeline.manifest import CONFIG, MANIFEST, build_manifest, resolved_config
+from pipeline.parts import add_counts
+from pipeline.plan import Done, Node
+from pipeline.plan_run import RunPlan, RunPlanner
+from pipeline.progress import Progress
+from pipeline.recipes import resolve
+from pipeline.settings import Settings, as_yaml
+from pipeline.status import StatusFile
+from pipeline.tasks import Task
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run: worker processes on this machine, Beam's own flags, one step only, silence."""
+
+    workers: int
+    beam_flags: tuple[str, ...] = ()
+    only: str | None = None
+    quiet: bool = False
+
+
+def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, Any] | None:
+    """Runs what is not done and returns the manifest, or None after `--only`.
+
+    Raises UsageError for a wrong configuration and ValueError when a task fails or a source is left empty.
+    """
+    recipes = resolve(settings)
+    mixture = load_mixture(settings.mixture, settings.folder)
+    found = {source: inputs.expand(settings, source) for source in recipes}
+    with _only_run(run):
+        progress = Progress(quiet=options.quiet)
+        _remove_leftovers(run)
+        given = inputs.checksummed(run, found)
+        done = Done(run)
+        plan = RunPlanner(settings, recipes, given, mixture, done).plan()
+        nodes = plan.needed_for(options.only)
+        config = resolved_config(settings, mixture, recipes, given)
+        with files.create(files.join(run, CONFIG)) as stream:
+            stream.write(as_yaml(config))
+        status = StatusFile(run, [node.name for node in nodes])
+
+        def finished(marker: str) -> None:
+            status.advance(marker)
+            progress.advance()
+
+        with engine.local_workers(options.workers, finished):
+            ran = _run_nodes(run, nodes, plan, done, options, progress, status)
+        if options.only is not None:
+            progress.say(f"{options.only}: done, {ran} tasks run")
+            return None
+        manifest = build_manifest(settings, mixture, recipes, given, plan, done, config)
+        _remove_stale(run, manifest)
+        files.write_json(files.join(run, MANIFEST), manifest)
+        return manifest
+
+
+def _run_nodes(
+    run: str,
+    nodes: Sequence[Node],
+    plan: RunPlan,
+    done: Done,
+    options: Options,
+    progress: Progress,
+    status: StatusFile,
+) -> int:
+    """Runs the nodes, each when all that it waits for is done; returns how many tasks were run."""
+    finals = {source_plan.final: source for source, source_plan in plan.sources.items()}
+    pending, ran = list(nodes), 0
+    while pending:
+        ready = [node for node in pending if all(name in done.markers for name in node.after)]
+        assert ready, f"nodes wait for each other: {[node.name for node in pending]}"
+        made = {node.name: node.make() for node in ready}
+        open_tasks: list[Task] = []
+        for name, of_node in made.items():
+            not_done = [task for task in of_node if not tasks.is_done(run, task)]
+            status.begin(name, of_node, not_done)
+            open_tasks += not_done
+        if open_tasks:
+            progress.begin([node.name for node in ready if made[node.name]], len(open_tasks))
+            engine.run_tasks(run, open_tasks, options.beam_flags)
+            progress.finish()
+        ran += len(open_tasks)
+        for node in ready:
+            done.record(node, made[node.name])
+            if node.name in finals:
+                _refuse_empty(finals[node.name], plan, done)
+        pending = [node for node in pending if node not in ready]
+    return ran
+
+
+def _refuse_empty(source: str, plan: RunPlan, done: Done) -> None:
+    """A source of which nothing is left is an error: it would be missing from the mixture without a word."""
+    passes = plan.sources[source].passes
+    if sum(s["documents"] for s in done.statistics(passes[-1])):
+        return
+    steps = add_counts(s["steps"] for name in passes for s in done.statistics(name))
+    last = next((step for step in steps if not step["documents_kept"]), steps[-1])
+    reasons = sorted(last["removed"].items(), key=lambda item: (-item[1]["documents"], item[0]))
+    why = (
+        ", ".join(f"{reason} {count['documents']}" for reason, count in reasons[:3]) or "its inputs hold none"
+    )
+    raise ValueError(
+        f"{source}: no document is left after {last['step']} ({last['documents_in']} in; {why}); "
+        f"look into removed/{source}, or leave the source out of the configuration"
+    )
+
+
+@contextlib.contextmanager
+def _only_run(run: str) -> Iterator[None]:
+    """Holds the run's folder: two runs into one folder would write over each other. Ends with the process."""
+    if "://" in run:
+        yield
+        return
+    Path(run).mkdir(parents=True, exist_ok=True)
+    with open(os.path.join(run, ".lock"), "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ValueError(
+                f"another run is writing to {run}; wait for it or choose another --out"
+            ) from error
+        yield
+
+
+def _remove_leftovers(run: str) -> None:
+    """Temporary files of a run that was killed."""
+    if "://" not in run:
+        for path in Path(run).rglob(f".*{files.TEMPORARY_SUFFIX}"):
+            path.unlink()
+
+
+def _remove_stale(run: str, manifest: Mapping[str, Any]) -> None:
+    """Parts, removals and shards of an earlier configuration of the same run, which this manifest does not name."""
+    if "://" in run:
+        return
+    for folder in ("documents", "removed", "shards"):
+        for path in sorted(Path(run, folder).rglob("*")):
+            if path.is_file() and str(path.relative_to(run)) not in manifest["files"]:
+                path.unlink()
+                print(f"removed {path}: written by an earlier configuration of this run", file=sys.stderr)

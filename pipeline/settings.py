@@ -1,0 +1,240 @@
+"""The configuration of a run: one YAML file, checked, with every default filled in.
+
+Unknown keys are refused with the nearest known one. Paths are relative to the folder of the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from mixtures.mixture import parse_count
+from stages.document import SOURCES
+
+TRAIN, NONE = "train", "none"
+
+
+class UsageError(ValueError):
+    """The configuration or the command line is wrong; nothing was run."""
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """`inputs`: paths, globs, lists or URLs. `languages`: wanted languages, None for the recipe's. `steps` overrides
+    parameters of the recipe's steps: step name -> parameter -> value."""
+
+    inputs: tuple[str, ...]
+    languages: tuple[str, ...] | None = None
+    steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """`language_id`: path of a fastText model, None for lid.176.ftz of the installed package. `lm`: a folder with
+    <language>.arpa(.bin) and <language>.sp.model, or `train`, or `none`. `reference`: a file, `train` or `none`."""
+
+    language_id: str | None = None
+    lm: str = TRAIN
+    reference: str = TRAIN
+
+
+@dataclass(frozen=True)
+class TokenizerSettings:
+    vocabulary: int = 32_000  # LLaMA paper 2.1
+    sample_bytes: int = 1_000_000_000  # our choice: more text moves BPE merges little
+    model: str | None = None  # an existing SentencePiece model in place of training one
+
+
+@dataclass(frozen=True)
+class ShardSettings:
+    document_bytes: int = 512_000_000  # text per shard, about 128 M tokens: one shard is gathered in memory
+    validation_fraction: float = 0.001
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A checked configuration. `folder` is where relative paths start; `train` is the trainer's, unread here."""
+
+    folder: str
+    sources: Mapping[str, SourceSettings]
+    recipe: str = "llama1"
+    seed: int = 42
+    models: ModelSettings = ModelSettings()
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    shards: ShardSettings = ShardSettings()
+    mixture: str | Mapping[str, float] = "llama1"
+    tokens: int = 1_400_000_000_000  # LLaMA paper Table 1
+    removed_characters: int | None = 1_000  # how much of a removed text is kept; null: all
+    train: Mapping[str, Any] = field(default_factory=dict)
+
+    def path(self, written: str) -> str:
+        """A path of the configuration as an absolute path, URLs untouched."""
+        if "://" in written:
+            return written
+        return os.path.normpath(os.path.join(self.folder, os.path.expanduser(written)))
+
+
+def load_settings(path: str, overrides: Sequence[str] = ()) -> Settings:
+    """Reads and checks a configuration; each override is `dotted.key=value`, the value in YAML.
+
+    Raises UsageError naming file, key and the way out.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            raw = yaml.safe_load(file)
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise UsageError(f"{path} holds no settings; see examples/demo.yaml for the shape")
+    for override in overrides:
+        _set(raw, override)
+    return parse_settings(raw, os.path.dirname(os.path.abspath(path)), path)
+
+
+def _set(raw: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set {override}: write KEY=VALUE, for example tokenizer.vocabulary=8000")
+    *parents, last = key.split(".")
+    place = raw
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise UsageError(f"--set {override}: {parent} is not a section")
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {override}: the value is not YAML") from error
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the nearest known one, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(names)}"
+
+
+def check_keys(given: Any, known: Iterable[str], where: str) -> Mapping[str, Any]:
+    """The mapping `given`; UsageError when it is none or has a key that is not known."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise UsageError(f"{where}: expected a section with keys, found {given!r}")
+    names = list(known)
+    for key in given:
+        if key not in names:
+            raise UsageError(f"{where}: unknown key {key!r}; {nearest(str(key), names)}")
+    return given
+
+
+def _fields(kind: type[Any]) -> list[str]:
+    return [f.name for f in dataclasses.fields(kind)]
+
+
+def _strings(value: Any, where: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise UsageError(f"{where}: expected a list of texts, found {value!r}")
+    return tuple(value)
+
+
+def _whole(value: Any, where: str, minimum: int = 0) -> int:
+    try:
+        number = parse_count(value)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from error
+    if number < minimum:
+        raise UsageError(f"{where}: must be at least {minimum}, found {value!r}")
+    return number
+
+
+def _fraction(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise UsageError(f"{where}: expected a number from 0 to below 1, found {value!r}")
+    return float(value)
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"{where}: expected a text, found {value!r}")
+    return value
+
+
+def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
+    """Checks the content of a configuration file called `name`."""
+    known = [f for f in _fields(Settings) if f != "folder"]
+    given = check_keys(dict(raw), known, name)
+    sources = {}
+    for source, section in check_keys(given.get("sources"), SOURCES, f"{name}: sources").items():
+        where = f"{name}: sources.{source}"
+        found = check_keys(section, _fields(SourceSettings), where)
+        inputs = _strings(found.get("inputs", []), f"{where}.inputs")
+        if not inputs:
+            raise UsageError(f"{where}.inputs is empty; name its files, or leave the source out")
+        languages = found.get("languages")
+        steps = check_keys(found.get("steps"), list(found.get("steps") or ()), f"{where}.steps")
+        sources[source] = SourceSettings(
+            inputs, None if languages is None else _strings(languages, f"{where}.languages"), steps
+        )
+    if not sources:
+        raise UsageError(f"{name}: no sources; name at least one of {', '.join(SOURCES)}")
+    models = check_keys(given.get("models"), _fields(ModelSettings), f"{name}: models")
+    tokenizer = check_keys(given.get("tokenizer"), _fields(TokenizerSettings), f"{name}: tokenizer")
+    shards = check_keys(given.get("shards"), _fields(ShardSettings), f"{name}: shards")
+    default = Settings(folder, sources)
+    mixture = given.get("mixture", default.mixture)
+    if not isinstance(mixture, str | dict):
+        raise UsageError(f"{name}: mixture: expected a name, a file or a table of shares, found {mixture!r}")
+    removed = given.get("removed_characters", default.removed_characters)
+    model = tokenizer.get("model")
+    return Settings(
+        folder=folder,
+        sources=sources,
+        recipe=_text(given.get("recipe", default.recipe), f"{name}: recipe"),
+        seed=_whole(given.get("seed", default.seed), f"{name}: seed"),
+        models=ModelSettings(
+            **{k: _text(v, f"{name}: models.{k}") for k, v in models.items() if v is not None}
+        ),
+        tokenizer=TokenizerSettings(
+            vocabulary=_whole(
+                tokenizer.get("vocabulary", default.tokenizer.vocabulary),
+                f"{name}: tokenizer.vocabulary",
+                300,
+            ),
+            sample_bytes=_whole(
+                tokenizer.get("sample_bytes", default.tokenizer.sample_bytes),
+                f"{name}: tokenizer.sample_bytes",
+                1,
+            ),
+            model=None if model is None else _text(model, f"{name}: tokenizer.model"),
+        ),
+        shards=ShardSettings(
+            document_bytes=_whole(
+                shards.get("document_bytes", default.shards.document_bytes),
+                f"{name}: shards.document_bytes",
+                1,
+            ),
+            validation_fraction=_fraction(
+                shards.get("validation_fraction", default.shards.validation_fraction),
+                f"{name}: shards.validation_fraction",
+            ),
+        ),
+        mixture=mixture,
+        tokens=_whole(given.get("tokens", default.tokens), f"{name}: tokens", 1),
+        removed_characters=None if removed is None else _whole(removed, f"{name}: removed_characters"),
+        train=check_keys(given.get("train"), list(given.get("train") or ()), f"{name}: train"),
+    )
+
+
+def as_yaml(value: Mapping[str, Any]) -> bytes:
+    """YAML with keys in the order given: the form of RUN/config.yaml."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110).encode("utf-8")

@@ -1,0 +1,220 @@
+"""The models that a run trains on its own documents: n-gram language models and the Wikipedia-reference classifier.
+
+The language models read the run's Wikipedia documents; their cut-offs are percentiles of the perplexity of crawled
+pages, which they have not seen. The classifier learns crawled pages that Wikipedia cites against pages drawn from the
+same crawl by a hash of their id.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from classifiers.perplexity import PerplexityModel, train_language_model, write_cutoffs
+from classifiers.references import train_references
+from pipeline import files
+from pipeline.model_files import LM_FOLDER, REFERENCE_PATH
+from pipeline.parts import documents_of, read_documents
+from pipeline.tasks import Result
+from stages.citations import normalize_url, url_host
+
+
+@dataclass(frozen=True)
+class TrainPerplexity:
+    """An n-gram model per language, from the run's Wikipedia documents."""
+
+    order: int = 5  # cc_net Makefile: lmplz -o 5
+    vocabulary: int = 65_536  # cc_net Makefile: SentencePiece vocabulary; less when the text is too small
+    max_articles: int = (
+        1_000_000  # cc_net Makefile: the first million articles; here those with the smallest hash
+    )
+    max_text_bytes: int = 500_000_000  # of training text: what is counted in memory on one machine
+    held_out_pages: int = (
+        10_000  # crawled pages whose perplexities give the cut-offs; 10,000 fix a percentile to 1 %
+    )
+
+
+@dataclass(frozen=True)
+class TrainReferences:
+    """The linear classifier "used as a reference in Wikipedia" (LLaMA paper 2.1)."""
+
+    match: Literal["url", "host"] = "url"  # a page is positive when Wikipedia cites its URL, or only its host
+    min_positives: int = 20  # under this a classifier is noise; our choice
+    max_pages: int = 300_000  # of each kind; RedPajama v1 aimed at 300,000 references
+    max_characters: int = 20_000  # of one page: a few giant pages must not be the model
+
+
+def hash_order(seed: int, purpose: str, id: str) -> int:
+    """A 64-bit hash that orders or samples documents for one purpose."""
+    return int(xxhash.xxh3_64_intdigest(f"{purpose}\0{id}".encode(), seed=seed))
+
+
+def _smallest(
+    parts: Iterable[str], language: str, count: int, seed: int, purpose: str
+) -> Iterator[tuple[str, str]]:
+    """(id, text) of the `count` documents of a language with the smallest hashes, in the order of the hashes.
+
+    Two readings: the ids first, so that no more texts are in memory than one row group.
+    """
+    paths = list(parts)
+    heap: list[tuple[int, str]] = []
+    for path in paths:
+        for batch in read_documents(path, ["id", "language"]):
+            for id, found in zip(batch["id"].to_pylist(), batch["language"].to_pylist(), strict=True):
+                if found == language:
+                    item = (-hash_order(seed, purpose, id), id)
+                    if len(heap) < count:
+                        heapq.heappush(heap, item)
+                    else:
+                        heapq.heappushpop(heap, item)
+    chosen = {id for _, id in heap}
+    for path in paths:
+        for batch in read_documents(path, ["id", "text"]):
+            for id, text in zip(batch["id"].to_pylist(), batch["text"].to_pylist(), strict=True):
+                if id in chosen:
+                    yield id, text
+
+
+@dataclass(frozen=True)
+class TrainLanguageModel:
+    """One language's model: `articles` are parts to learn from, `pages` parts whose perplexity gives the cut-offs."""
+
+    step: TrainPerplexity
+    language: str
+    articles: tuple[str, ...]
+    pages: tuple[str, ...]
+    seed: int
+
+
+def train_one_language(run: str, work: TrainLanguageModel) -> Result:
+    articles = [files.join(run, part) for part in work.articles]
+    pages = [files.join(run, part) for part in work.pages]
+    texts = (t for _, t in _smallest(articles, work.language, work.step.max_articles, work.seed, "lm"))
+    with tempfile.TemporaryDirectory(prefix="llama-corpus-") as folder:
+        report = train_language_model(
+            texts,
+            folder,
+            work.language,
+            order=work.step.order,
+            vocabulary=work.step.vocabulary,
+            max_bytes=work.step.max_text_bytes,
+        )
+        model = PerplexityModel(folder, work.language)
+        held_out = [
+            model.perplexity(text)
+            for _, text in _smallest(pages, work.language, work.step.held_out_pages, work.seed, "cutoffs")
+        ]
+        p30, p60 = write_cutoffs(folder, work.language, held_out)
+        outputs = {}
+        for name in sorted(os.listdir(folder)):
+            path = f"{LM_FOLDER}/{name}"
+            outputs[path] = files.put(os.path.join(folder, name), files.join(run, path))
+    statistics = {**report, "p30": p30, "p60": p60, "held_out_pages": len(held_out)}
+    return Result(outputs, statistics)
+
+
+@dataclass(frozen=True)
+class FindCitations:
+    """The URLs that one part of Wikipedia cites, as sorted hashes."""
+
+    part: str
+    match: Literal["url", "host"]
+    output: str
+
+
+def _cited_key(url: str, match: Literal["url", "host"]) -> int:
+    return int(xxhash.xxh3_64_intdigest((url_host(url) if match == "host" else normalize_url(url)).encode()))
+
+
+def find_citations(run: str, work: FindCitations) -> Result:
+    keys = set()
+    for batch in read_documents(files.join(run, work.part), ["metadata"]):
+        for metadata in batch["metadata"].to_pylist():
+            for url in dict(metadata).get("cited_urls", "").split("\n"):
+                if url:
+                    keys.add(_cited_key(url, work.match))
+    with files.create(files.join(run, work.output)) as stream:
+        stream.write(np.array(sorted(keys), dtype="<u8").tobytes())
+    return Result({work.output: stream.written()}, {"cited": len(keys)})
+
+
+CANDIDATES = pa.schema(
+    [("order", pa.uint64()), ("cited", pa.bool_()), ("host", pa.string()), ("text", pa.large_string())]
+)
+
+
+@dataclass(frozen=True)
+class FindCandidates:
+    """Pages of one part of the crawl: all that Wikipedia cites, and as many others as `fraction` says, by hash."""
+
+    step: TrainReferences
+    part: str
+    citations: tuple[str, ...]
+    fraction: float
+    output: str
+    seed: int
+
+
+def find_candidates(run: str, work: FindCandidates) -> Result:
+    cited: set[int] = set()
+    for path in work.citations:
+        with files.open_binary(files.join(run, path)) as stream:
+            cited.update(np.frombuffer(stream.read(), dtype="<u8").tolist())
+    rows: list[dict[str, Any]] = []
+    limit = int(work.fraction * 2.0**64)
+    for document in documents_of(files.join(run, work.part)):
+        is_cited = document.url is not None and _cited_key(document.url, work.step.match) in cited
+        order = hash_order(work.seed, "reference", document.id)
+        if is_cited or order < limit:
+            rows.append(
+                {
+                    "order": order,
+                    "cited": is_cited,
+                    "host": url_host(document.url or document.id),
+                    "text": document.text[: work.step.max_characters],
+                }
+            )
+    with files.create(files.join(run, work.output)) as stream:
+        pq.write_table(
+            pa.Table.from_pylist(rows, schema=CANDIDATES),
+            pa.PythonFile(stream, mode="w"),
+            compression="zstd",
+        )
+    positives = sum(row["cited"] for row in rows)
+    return Result({work.output: stream.written()}, {"cited": positives, "others": len(rows) - positives})
+
+
+@dataclass(frozen=True)
+class TrainClassifier:
+    """The classifier, from the candidates of all parts."""
+
+    step: TrainReferences
+    candidates: tuple[str, ...]
+    seed: int
+
+
+def train_classifier(run: str, work: TrainClassifier) -> Result:
+    kinds: dict[bool, list[tuple[int, str, str]]] = {True: [], False: []}
+    for path in work.candidates:
+        for batch in read_documents(files.join(run, path)):
+            for row in batch.to_pylist():
+                kinds[row["cited"]].append((row["order"], row["host"], row["text"]))
+    count = min(len(kinds[True]), work.step.max_pages)
+    positives = [(host, text) for _, host, text in sorted(kinds[True])[:count]]
+    negatives = [(host, text) for _, host, text in sorted(kinds[False])[:count]]
+    with tempfile.TemporaryDirectory(prefix="llama-corpus-") as folder:
+        local = os.path.join(folder, "reference.bin")
+        report = train_references(
+            positives, negatives, local, seed=work.seed, min_positives=work.step.min_positives
+        )
+        written = files.put(local, files.join(run, REFERENCE_PATH))
+    return Result({REFERENCE_PATH: written}, dict(report))

@@ -1,0 +1,119 @@
+"""From the bytes of a web page to its text: the page's charset, and the whole visible text, as a WET file has it.
+
+Charset, in this order: byte order mark; UTF-8 if the bytes are valid UTF-8 (pages of other charsets almost never are);
+what HTTP declares; what the page declares; what detection says. Labels are read as the WHATWG
+Encoding Standard reads them. The text is Resiliparse's whole-page text without alternative texts of images.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from resiliparse.extract.html2text import extract_plain_text
+from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
+from resiliparse.parse.html import HTMLTree
+
+MAX_UNDECODABLE_FRACTION = 0.1  # of the non-ASCII characters; a wrong multi-byte charset replaces nearly all
+MAX_UNDECODABLE_IN_TEXT = (
+    0.001  # of all characters, for the best guess: a few broken bytes do not spoil a page
+)
+MAX_ATTRIBUTES = (
+    10_000  # of one tag; the parser's time is quadratic in them: 10,000 take 0.3 s, 100,000 take 20 s
+)
+SEARCHED_CHARACTERS = 128 << 10  # shorter pages cannot hold enough attributes to be slow
+
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_SEVEN_BIT = re.compile(rb"\x1b[$(]|~\{")  # ISO-2022 and HZ are valid UTF-8 but mean something else
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_TAG = re.compile(r"<[a-zA-Z](?:[^>=]++|=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|))*+")
+_QUOTED = re.compile(r"=\s*+(?:\"[^\"]*+\"?|'[^']*+'?)")
+_META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
+
+
+class UnreadablePageError(ValueError):
+    """A page that gives no text; `reason` is a rejection reason."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    title: str
+    text: str
+
+
+def clean_text(text: str) -> str:
+    """The text with `\\n` line ends, without NUL, and with U+FFFD for lone surrogates."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\0" in text:
+        text = text.replace("\0", "")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = _SURROGATE.sub("\ufffd", text)
+    return text
+
+
+def decode_page(page: bytes, declared: str | None) -> tuple[str, str]:
+    """The page as a string, and the name of its charset; `declared` is HTTP's charset parameter.
+
+    Raises UnreadablePageError (`charset_unknown`) when each charset in question leaves over a tenth of the non-ASCII
+    characters, and over one in a thousand of all, unreadable.
+    """
+    for mark, charset in _BOMS:
+        if page.startswith(mark):
+            return page[len(mark) :].decode(charset, "replace"), charset
+    seven_bit = _SEVEN_BIT.search(page) is not None
+    if not seven_bit:
+        try:
+            return page.decode("utf-8"), "utf-8"
+        except UnicodeDecodeError:
+            pass
+    meta = _META_CHARSET.search(page, 0, 4096)
+    labels = (declared, meta.group(1).decode("ascii", "replace") if meta else None)
+    best, best_text, fewest = "", "", 1.1
+    for label in (*labels, None):
+        charset: str | None = (
+            map_encoding_to_html5(label, fallback_utf8=False) if label else detect_encoding(page)
+        )
+        if not charset:
+            continue
+        if charset.startswith("utf-16"):
+            charset = "utf-8"  # WHATWG: a declaration that could be read as ASCII is not UTF-16
+        try:
+            text = page.decode(charset, "replace")
+        except LookupError:
+            continue
+        strange = len(text) - len(text.encode("ascii", "ignore"))
+        fraction = text.count("\ufffd") / strange if strange else 0.0
+        if fraction <= MAX_UNDECODABLE_FRACTION:
+            return text, charset
+        if fraction < fewest:
+            best, best_text, fewest = charset, text, fraction
+    if best and best_text.count("\ufffd") <= MAX_UNDECODABLE_IN_TEXT * len(best_text):
+        return best_text, best
+    raise UnreadablePageError(
+        "charset_unknown", f"best guess {best or 'none'} cannot read {fewest:.0%} of the non-ASCII characters"
+    )
+
+
+def page_text(html: str) -> PageText:
+    """Title and whole visible text of a page.
+
+    Raises UnreadablePageError: `html_too_complex` for a page made to be slow, `no_text` when nothing is visible.
+    """
+    if len(html) > SEARCHED_CHARACTERS:
+        for tag in _TAG.finditer(html):
+            if len(tag.group()) > 2 * MAX_ATTRIBUTES:
+                attributes = len(_QUOTED.sub(" ", tag.group()).split())
+                if attributes > MAX_ATTRIBUTES:
+                    raise UnreadablePageError("html_too_complex", f"a tag with {attributes} attributes")
+    tree = HTMLTree.parse(html)
+    text = clean_text(extract_plain_text(tree, main_content=False, alt_texts=False)).strip()
+    if not text:
+        raise UnreadablePageError("no_text", "the page shows no text")
+    return PageText(" ".join(clean_text(tree.title or "").split()), text)

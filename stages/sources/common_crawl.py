@@ -1,0 +1,211 @@
+"""Common Crawl: the pages of WARC and WET files as documents, and every other record as a rejection.
+
+A WARC `response` gives the whole visible text of its HTML page, a WET `conversion` the text it holds. The title is not
+part of the text in either: CCNet takes the first line of a WET record (the page's title) out, and strips every line.
+Each record and each damaged place of a file is one document or one rejection.
+
+Sources: WARC 1.1 (ISO 28500:2017); RFC 9110 and 9112 (HTTP); CCNet (Wenzek et al. 2020) for WET text.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePath
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from isal import isal_zlib
+
+from stages.document import Document, Origin, Rejected
+from stages.html_text import UnreadablePageError, clean_text, decode_page, page_text
+from stages.warc import ISAL_ERROR, DamagedRecord, WarcRecord, read_records
+
+HTML_TYPES = ("text/html", "application/xhtml+xml")
+NOT_HTML_MAGIC = (b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04", b"RIFF", b"\x00\x00\x01\x00")
+MAX_HTTP_HEADER_BYTES = 256 << 10  # Common Crawl's fetcher stops far below
+
+_STATUS = re.compile(rb"HTTP/\d(?:\.\d+)? +(\d{3})(?!\d)")
+_HEADER_END = re.compile(rb"\r?\n\r?\n")
+_CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\n]{0,1000})?\r?\n")
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:+-]{1,40})", re.IGNORECASE)
+
+
+class _Unusable(ValueError):
+    def __init__(self, reason: str, detail: str = "", score: float | None = None) -> None:
+        super().__init__(detail)
+        self.reason, self.score = reason, score
+
+
+@dataclass(frozen=True)
+class CommonCrawl:
+    """Reads .warc, .warc.gz, .warc.zst and their WET siblings.
+
+    Reasons: `not_a_page` (other record types), `http_status`, `http_header_damaged`, `transfer_encoding`,
+    `content_encoding`, `not_html`, `charset_unknown`, `html_too_complex`, `no_text`, `damaged_record`,
+    `record_too_large`.
+    """
+
+    max_record_bytes: int = (
+        16 << 20
+    )  # of a record's block, and of a decoded page; Common Crawl cuts at 1 to 5 MiB
+    first_line_is_title: bool = True  # of WET text; cc_net's process_wet_file
+
+    def read(self, stream: BinaryIO, origin: str) -> Iterator[Document | Rejected]:
+        for record in read_records(stream, origin, self.max_record_bytes):
+            where = Origin(origin, record.offset, record.length)
+            # Without a record id the place names the record: name of the file, but not the folder, which may change.
+            place = f"{PurePath(origin).name}@{record.offset}+{record.position}"
+            if isinstance(record, DamagedRecord):
+                empty = Document(place, "commoncrawl", "", where)
+                yield Rejected(empty, record.reason, detail=record.detail)
+                continue
+            known = _known(record, place, where)
+            try:
+                if record.type == "response":
+                    yield self._page(record, known)
+                elif record.type == "conversion":
+                    yield self._conversion(record, known)
+                else:
+                    yield Rejected(known, "not_a_page", detail=record.type[:40])
+            except _Unusable as error:
+                yield Rejected(known, error.reason, error.score, str(error))
+            except UnreadablePageError as error:
+                yield Rejected(known, error.reason, detail=str(error))
+
+    def _page(self, record: WarcRecord, known: Document) -> Document:
+        if not record.headers.get("content-type", "application/http").lower().startswith("application/http"):
+            raise _Unusable("not_a_page", f"response of {record.headers['content-type'][:40]}")
+        status = _STATUS.match(record.block)
+        end = _HEADER_END.search(record.block, 0, MAX_HTTP_HEADER_BYTES)
+        if not status or not end:
+            raise _Unusable(
+                "http_header_damaged", "no status line" if not status else "the header has no end"
+            )
+        if status.group(1) != b"200":
+            raise _Unusable("http_status", status.group(1).decode(), float(status.group(1)))
+        headers = _http_headers(record.block[: end.start()])
+        content_type = headers.get("content-type") or record.headers.get("warc-identified-payload-type", "")
+        media_type = content_type.partition(";")[0].strip().lower()
+        if media_type not in HTML_TYPES:
+            raise _Unusable("not_html", media_type[:80] or "no content type")
+        payload = record.block[end.end() :]
+        if "chunked" in headers.get("transfer-encoding", "").lower():
+            payload = _dechunked(payload)
+        payload = _decoded(payload, headers.get("content-encoding", ""), self.max_record_bytes)
+        if payload.startswith(NOT_HTML_MAGIC):
+            raise _Unusable("not_html", f"{media_type} that begins with {payload[:5]!r}")
+        declared = _CHARSET.search(content_type)
+        html, charset = decode_page(payload, declared.group(1) if declared else None)
+        page = page_text(html)
+        found = Document(
+            known.id,
+            known.source,
+            page.text,
+            known.origin,
+            known.url,
+            page.title or None,
+            created=known.created,
+        )
+        return found.with_metadata(**known.metadata, charset=charset)
+
+    def _conversion(self, record: WarcRecord, known: Document) -> Document:
+        if not record.headers.get("content-type", "text/plain").lower().startswith("text/plain"):
+            raise _Unusable("not_a_page", f"conversion to {record.headers['content-type'][:40]}")
+        text = clean_text(record.block.decode("utf-8", "replace")).removesuffix("\n")
+        lines = [line.strip() for line in text.split("\n")]
+        title = lines.pop(0) if self.first_line_is_title else ""
+        text = "\n".join(lines)
+        if not text or text.isspace():
+            raise _Unusable("no_text", "a title only" if title else "")
+        found = Document(
+            known.id, known.source, text, known.origin, known.url, title or None, created=known.created
+        )
+        return found.with_metadata(**known.metadata, charset="utf-8")
+
+
+def _known(record: WarcRecord, place: str, where: Origin) -> Document:
+    """What the WARC header says of a record."""
+    headers = record.headers
+    record_id = headers.get("warc-record-id", "").strip("<> ").removeprefix("urn:uuid:")
+    url = headers.get("warc-target-uri", "").strip("<> ") or None
+    try:
+        host = urlsplit(url).hostname if url else None
+    except ValueError:  # a broken IPv6 address
+        host = None
+    return Document(
+        record_id or place,
+        "commoncrawl",
+        "",
+        where,
+        url,
+        created=_date(headers.get("warc-date", "")),
+        metadata={"domain": host} if host else {},
+    )
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        date = datetime.fromisoformat(value)
+        return (date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)).replace(
+            microsecond=0
+        )
+    except (ValueError, OverflowError):
+        return None
+
+
+def _http_headers(header: bytes) -> Mapping[str, str]:
+    headers: dict[str, str] = {}
+    for line in header.decode("latin-1").split("\n")[1:]:
+        name, _, value = line.partition(":")
+        headers.setdefault(name.strip().lower(), value.strip())
+    return headers
+
+
+def _dechunked(payload: bytes) -> bytes:
+    """The payload without its chunk lines. As it is when it does not begin with one: many crawlers decode and keep the
+    header. A last chunk that was cut off counts as far as it goes."""
+    line = _CHUNK.match(payload)
+    if not line:
+        return payload
+    chunks: list[bytes] = []
+    while line and (size := int(line.group(1), 16)):
+        chunks.append(payload[line.end() : line.end() + size])
+        at = line.end() + size
+        at += 2 if payload[at : at + 2] == b"\r\n" else 1
+        if at >= len(payload):
+            break
+        line = _CHUNK.match(payload, at)
+    if not line and len(payload) - at > 16:
+        raise _Unusable("transfer_encoding", f"no chunk size at byte {at} of {len(payload)}")
+    return b"".join(chunks)
+
+
+def _decoded(payload: bytes, encodings: str, max_bytes: int) -> bytes:
+    """The payload with its content encodings undone (gzip, deflate), cut off where the crawler cut it off."""
+    for encoding in reversed([e.strip().lower() for e in encodings.split(",") if e.strip()]):
+        if encoding in ("identity", "none", "utf-8"):
+            continue
+        if encoding in ("gzip", "x-gzip"):
+            if not payload.startswith(b"\x1f\x8b"):
+                continue  # decoded by the crawler, header kept
+            window_bits = 31
+        elif encoding == "deflate":
+            if payload[:1].lstrip() == b"<" or payload.lstrip()[:1] == b"<":
+                continue  # likewise
+            is_zlib = (
+                len(payload) > 1 and payload[0] & 0x0F == 8 and int.from_bytes(payload[:2], "big") % 31 == 0
+            )
+            window_bits = 15 if is_zlib else -15
+        else:
+            raise _Unusable("content_encoding", encoding[:40])
+        try:
+            payload = isal_zlib.decompressobj(window_bits).decompress(payload, max_bytes + 1)
+        except (ISAL_ERROR, zlib.error) as error:
+            raise _Unusable("content_encoding", f"{encoding}: {error}") from None
+        if len(payload) > max_bytes:
+            raise _Unusable("record_too_large", f"the page inflates to over {max_bytes} bytes")
+    return payload

@@ -1,0 +1,362 @@
+"""The mixture report: hostile text stays text, funnels add up on the page, the same data gives the same bytes."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from mixtures.report import conservation_problems, write_report
+from mixtures.report_data import Amount, MixtureRow, RemovedSample, ReportData, SourceData
+
+
+def source(raw: int, short: int, kept: int) -> SourceData:
+    """A source of two steps: `short` of `raw` documents are too short; the rest, 100 bytes each, is cleaned to 60."""
+    return {
+        "inputs": {"files": 2, "bytes": 5_000},
+        "steps": [
+            {
+                "step": "read",
+                "documents_in": raw,
+                "bytes_in": raw * 100,
+                "documents_kept": kept,
+                "bytes_kept": kept * 100,
+                "removed": {"too_short": {"documents": short, "bytes": short * 100}},
+            },
+            {
+                "step": "clean_text",
+                "documents_in": kept,
+                "bytes_in": kept * 100,
+                "documents_kept": kept,
+                "bytes_kept": kept * 60,
+                "removed": {},
+            },
+        ],
+        "documents": kept,
+        "bytes": kept * 60,
+        "tokens": {"train": kept * 14, "validation": kept},
+        "languages": {"en": {"documents": kept, "bytes": kept * 60}},
+        "licenses": {"CC-BY-SA-4.0": {"documents": kept, "bytes": kept * 60}},
+        "domains": {},
+    }
+
+
+def row(name: str, share: float, present: float, unique: int) -> MixtureRow:
+    return {
+        "source": name,
+        "share": share,
+        "share_present": present,
+        "tokens_unique": unique,
+        "tokens_at_budget": round(present * 30_000),
+        "epochs": present * 30_000 / unique if unique else None,
+        "llama1_share": share,
+        "llama1_epochs": 2.45,
+        "bytes_per_token": 4.0 if unique else None,
+        "warnings": [],
+    }
+
+
+def sample(text: str, **changes: str) -> RemovedSample:
+    made: RemovedSample = {
+        "source": "wikipedia",
+        "step": "read",
+        "reason": "too_short",
+        "id": "7",
+        "url": None,
+        "language": "en",
+        "score": 0.25,
+        "text": text,
+        "detail": "",
+    }
+    made.update(changes)  # type: ignore[typeddict-item]
+    return made
+
+
+@pytest.fixture
+def data() -> ReportData:
+    """Two sources of three, nothing trained, no model."""
+    return {
+        "run": {
+            "name": "small",
+            "recipe": "llama1",
+            "seed": 42,
+            "tokens_budget": 30_000,
+            "created": None,
+            "versions": {"python": "3.11"},
+            "config_sha256": "ab" * 32,
+        },
+        "sources": {"wikipedia": source(1_000, 200, 800), "books": source(10, 0, 10)},
+        "absent_sources": ["arxiv"],
+        "mixture": [
+            row("wikipedia", 0.6, 0.75, 12_000),
+            row("arxiv", 0.2, 0.0, 0),
+            row("books", 0.2, 0.25, 150),
+        ],
+        "gates": [{"name": "counts_conserved", "state": "green", "detail": "2 of 2 sources"}],
+    }
+
+
+def html(data: ReportData, folder: Path) -> str:
+    write_report(data, folder)
+    return (folder / "index.html").read_text("utf-8")
+
+
+def table(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+class Page(HTMLParser):
+    """Element names, attributes and visible text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(page)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+HOSTILE = '</blockquote><script>alert(1)</script><img src="http://x.example/y" onerror=alert(1)>{{ 7*7 }}'
+
+
+def test_hostile_markup_stays_text_wherever_it_stands(data: ReportData, tmp_path: Path) -> None:
+    clean = Page(html(data, tmp_path))
+    data["run"]["name"] = HOSTILE
+    data["gates"] = [{"name": HOSTILE, "state": "amber", "detail": HOSTILE}]
+    data["mixture"][0]["warnings"] = [HOSTILE]
+    books = data["sources"]["books"]
+    books["steps"][0]["removed"] = {HOSTILE: {"documents": 0, "bytes": 0}}
+    amount: dict[str, Amount] = {HOSTILE: {"documents": 10, "bytes": 600}}
+    data["sources"] = {
+        **data["sources"],
+        "books": {**books, "languages": amount, "licenses": amount, "domains": amount},
+    }
+    data["samples"] = [sample(HOSTILE, url=HOSTILE, id=HOSTILE, detail=HOSTILE, language='en" onload="x')]
+    data["kept_samples"] = [
+        {
+            "source": "books",
+            "id": HOSTILE,
+            "url": "javascript:alert(1)",
+            "title": HOSTILE,
+            "language": HOSTILE,
+            "text": HOSTILE,
+            "scores": {HOSTILE: 1.0},
+        }
+    ]
+    data["histograms"] = {
+        HOSTILE: {"edges": [0, 1], "counts": [1], "thresholds": [{"label": HOSTILE, "value": 0.5}]}
+    }
+    data["models"] = {"language_id": {HOSTILE: HOSTILE}, "lm": {HOSTILE: {HOSTILE: HOSTILE}}}
+    page = Page(html(data, tmp_path))
+    assert page.text.count("<script>alert(1)</script>") >= 12
+    assert "{{ 7*7 }}" in page.text
+    assert not {"script", "img", "iframe", "object", "link", "form"} & set(page.elements)
+    assert {name for name, _ in page.attributes} - {name for name, _ in clean.attributes} <= {
+        "lang",
+        "open",
+        "dir",
+    } | {"x1", "x2", "y1", "y2", "y", "height"}
+    assert not [value for name, value in page.attributes if name == "href" and "javascript" in value]
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    assert "<script" not in markdown
+
+
+def test_page_is_closed_to_scripts_and_network(data: ReportData, tmp_path: Path) -> None:
+    page = Page(html(data, tmp_path))
+    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in page.attributes
+    links = [value for name, value in page.attributes if name in ("href", "src")]
+    assert links
+    assert all(value.startswith(("#", "report.", "tables/")) for value in links)
+    assert all(
+        value[1:] in {v for name, v in page.attributes if name == "id"} for value in links if value[0] == "#"
+    )
+    assert all((tmp_path / value).is_file() for value in links if value[0] != "#")
+
+
+def test_controls_and_reordering_marks_are_shown_and_right_to_left_text_is_isolated(
+    data: ReportData, tmp_path: Path
+) -> None:
+    data["samples"] = [
+        sample("nul \x00 escape \x1b[31m override \u202e tab\there, lone \ud800", language="ar")
+    ]
+    page = html(data, tmp_path)
+    assert "nul ␀ escape ␛[31m override ⟨U+202E⟩ tab\there, lone ?" in page
+    assert '<blockquote dir="auto" lang="ar">' in page
+    assert "\x00" not in page and "\u202e" not in page
+
+
+def test_addresses_of_people_are_masked_everywhere(data: ReportData, tmp_path: Path) -> None:
+    data["samples"] = [sample("Write to jo.doe@mail.example.org or ask 192.168.10.4, version 3.11.9.1234")]
+    page = html(data, tmp_path)
+    assert "Write to [e-mail] or ask [ip address], version 3.11.9.1234" in page
+    assert "jo.doe" not in page + (tmp_path / "report.json").read_text("utf-8")
+
+
+def test_same_data_gives_same_bytes_in_any_order(data: ReportData, tmp_path: Path) -> None:
+    data["samples"] = [sample("b", id="2"), sample("a", id="1")]
+    shuffled = copy.deepcopy(data)
+    shuffled["samples"] = list(reversed(data["samples"]))
+    shuffled["sources"] = dict(reversed(list(data["sources"].items())))
+    write_report(data, tmp_path / "one")
+    write_report(shuffled, tmp_path / "two")
+    files = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file())
+    assert [str(f) for f in files] == [
+        "index.html",
+        "report.json",
+        "report.md",
+        "tables/content.csv",
+        "tables/funnel.csv",
+        "tables/histograms.csv",
+        "tables/mixture.csv",
+        "tables/reference.csv",
+        "tables/removed.csv",
+        "tables/training.csv",
+    ]
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_funnel_shows_what_came_in_what_stayed_and_why_the_rest_went(
+    data: ReportData, tmp_path: Path
+) -> None:
+    data["samples"] = [sample("A short text.", detail="3 words")]
+    page = html(data, tmp_path)
+    text = Page(page).text
+    assert "✓ adds up: 1,000 records in = 800 kept + 200 removed, over 2 steps" in text
+    assert "too_short 200 (20.0 %, 20.0 kB) · 1 text" in text
+    assert "32.0 kB cleaned away in kept documents" in text
+    assert '<span class="pct" title="800 / 1,000">80.0 %</span>' in page
+    assert "score 0.25 3 words en 7 A short text." in text
+
+
+def test_a_funnel_that_does_not_add_up_is_a_red_gate(data: ReportData, tmp_path: Path) -> None:
+    data["sources"]["wikipedia"]["steps"][0]["documents_kept"] = 797
+    assert conservation_problems(data["sources"]["wikipedia"]) == [
+        "read: 3 of 1,000 documents unaccounted for",
+        "clean_text: 800 documents came in, read had kept 797",
+    ]
+    text = Page(html(data, tmp_path)).text
+    assert "✗ 1 gate fails, 1 holds" in text
+    assert "✗ does not add up: read: 3 of 1,000 documents unaccounted for" in text
+    assert "Does not add up: read: 3 of 1,000" in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_bytes_are_held_too_where_the_step_says_what_it_edited_away(data: ReportData) -> None:
+    wikipedia = data["sources"]["wikipedia"]
+    wikipedia["steps"][1]["bytes_edited"] = 32_000
+    assert conservation_problems(wikipedia) == []
+    wikipedia["steps"][1]["bytes_edited"] = 31_999
+    assert conservation_problems(wikipedia) == ["clean_text: 1 of 80,000 bytes unaccounted for"]
+
+
+def test_last_step_keeps_what_the_source_has(data: ReportData) -> None:
+    data["sources"]["books"]["documents"] = 9
+    assert conservation_problems(data["sources"]["books"]) == [
+        "clean_text kept 10 documents, the source has 9"
+    ]
+
+
+def test_absent_sources_are_named(data: ReportData, tmp_path: Path) -> None:
+    text = Page(html(data, tmp_path)).text
+    assert "2 of 3" in text
+    assert "absent: arxiv" in text
+    assert "arxiv (absent)" in text
+    assert "Absent: arxiv. Their share is spread" in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_empty_parts_say_so(data: ReportData, tmp_path: Path) -> None:
+    text = Page(html(data, tmp_path)).text
+    assert "This run used no model." in text
+    assert "No model has been trained on this mixture yet." in text
+    assert "No score was recorded." in text
+    assert "No kept text was sampled." in text
+    data.update({"sources": {}, "mixture": [], "gates": [], "absent_sources": []})
+    text = Page(html(data, tmp_path)).text
+    assert "! no gate was evaluated" in text
+    assert "No mixture was planned." in text
+    assert "Nothing was removed." in text
+    assert "No source is present." in text
+
+
+def test_markdown_has_the_mix_table(data: ReportData, tmp_path: Path) -> None:
+    data["mixture"][2]["warnings"] = ["50.0 epochs | more than 4"]
+    write_report(data, tmp_path)
+    lines = (tmp_path / "report.md").read_text("utf-8").splitlines()
+    assert (
+        "| wikipedia | 800 | 48.0 kB | 12,000 | 98.8 % | 4.00 | 60.0 % | 75.0 % | 22,500 | 1.88 | 60.0 % | 2.45 |"
+        in lines
+    )
+    assert "| arxiv (absent) | – | – | 0 | 0.0 % | – | 20.0 % | 0.0 % | 0 | – | 20.0 % | 2.45 |" in lines
+    assert "- books: 50.0 epochs \\| more than 4" in lines
+    assert "| read | 1,000 | 800 | 80.0 % | 80.0 % | 100 kB | 80.0 kB | 80.0 % | too_short 200 |" in lines
+
+
+def test_training_curve_survives_a_loss_that_is_not_finite(data: ReportData, tmp_path: Path) -> None:
+    data["training"] = {
+        "steps": [1, 2, 3],
+        "loss": [8.5, float("nan"), 6.25],
+        "validation": {"wikipedia": [[2, 7.0], [3, 6.5]], "books": [[3, float("inf")]]},
+        "preset": "tiny",
+        "parameters": 4_812_032,
+    }
+    page = html(data, tmp_path)
+    assert "training 6.250" in Page(page).text
+    assert "wikipedia (validation) 6.500" in Page(page).text
+    assert "nan" not in page.split('class="plot wide"')[1].split("</svg>")[0]
+    written = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert written["training"]["loss"] == [8.5, None, 6.25]
+    rows = table(tmp_path / "tables" / "training.csv")
+    assert rows[1:4] == [["train", "1", "8.5"], ["train", "2", ""], ["train", "3", "6.25"]]
+
+
+def test_histogram_draws_thresholds_and_pales_what_does_not_survive(data: ReportData, tmp_path: Path) -> None:
+    data["histograms"] = {
+        "language_score": {
+            "edges": [0.0, 0.25, 0.5, 0.75, 1.0],
+            "counts": [5, 10, 20, 65],
+            "thresholds": [{"label": "minimum", "value": 0.5}],
+            "kept": [0.5, None],
+        }
+    }
+    page = html(data, tmp_path)
+    assert page.count('<rect class="out"') == 2
+    assert page.count('<rect class="in"') == 2
+    assert "minimum 0.5</text>" in page
+    assert "0.75 to 1: 65 of 100 documents (65.0 %)" in page
+
+
+def test_csv_cells_are_never_formulas(data: ReportData, tmp_path: Path) -> None:
+    books = data["sources"]["books"]
+    books["domains"] = {"=cmd|' /C calc'!A0": {"documents": 1, "bytes": 60}}
+    write_report(data, tmp_path)
+    rows = table(tmp_path / "tables" / "content.csv")
+    assert rows[-1] == ["books", "domain", "'=cmd|' /C calc'!A0", "1", "60"]
+
+
+def test_a_large_report_is_written_within_a_second(data: ReportData, tmp_path: Path) -> None:
+    reasons: dict[str, Amount] = {f"reason_{i}": {"documents": 20, "bytes": 2_000} for i in range(10)}
+    data["sources"]["wikipedia"]["steps"][0]["removed"] = reasons
+    data["samples"] = [
+        sample("words " * 1_000, id=str(n), reason=reason) for reason in reasons for n in range(40)
+    ]
+    write_report(data, tmp_path)
+    begin = time.perf_counter()
+    page = html(data, tmp_path)
+    assert time.perf_counter() - begin < 1.0
+    assert page.count("<blockquote") == 200
+    assert page.count("words ") < 200 * 340
+    assert "first 2,000 of 6,000 characters" in Page(page).text

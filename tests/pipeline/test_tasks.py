@@ -1,0 +1,100 @@
+"""Tasks: keys, markers, what makes a task run again; and the engine's behaviour when a worker fails or dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from pipeline import engine, files, tasks
+from pipeline.tasks import Result, Task, execute, is_done
+from stages.length import KeepLength
+
+
+@dataclass(frozen=True)
+class Work:
+    number: int
+    mode: str = "write"
+
+
+def body(run: str, work: Work) -> Result:
+    if work.mode == "fail":
+        raise ValueError("input.gz: is damaged; fetch it again")
+    if work.mode == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    path = f"out/{work.number}.json"
+    return Result({path: files.write_json(files.join(run, path), work.number)}, {"number": work.number})
+
+
+def task(number: int, mode: str = "write") -> Task:
+    return Task("step/part", f"part-{number}", body, Work(number, mode), {})
+
+
+def test_a_task_is_done_when_marker_and_output_stand(tmp_path: Path) -> None:
+    run, t = str(tmp_path), task(1)
+    assert not is_done(run, t)
+    assert execute(run, t) == "work/step/part/part-1.done.json"
+    assert is_done(run, t)
+    marker = tasks.marker_of(run, t)
+    assert marker is not None and marker["statistics"] == {"number": 1}
+    assert marker["outputs"]["out/1.json"]["bytes"] == 2
+    (tmp_path / "out/1.json").unlink()
+    assert not is_done(run, t)
+
+
+def test_settings_inputs_and_code_make_another_key() -> None:
+    t = task(1)
+    assert t.key() == task(1).key()
+    assert t.key() != replace(t, descriptor=Work(1, "other")).key()
+    assert t.key() != replace(t, reads={"a": "1"}).key()
+    assert replace(t, reads={"a": "1"}).key() != replace(t, reads={"a": "2"}).key()
+    stage = replace(t, descriptor=KeepLength(min_characters=3))
+    assert stage.key() != replace(t, descriptor=KeepLength(min_characters=4)).key()
+
+
+def test_code_digest_covers_what_a_module_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda self: (seen.append(self.name), read(self))[1])
+    tasks.code_digest.cache_clear()
+    tasks.code_digest(("stages.length",))
+    tasks.code_digest.cache_clear()
+    assert {"length.py", "document.py"} <= set(seen)
+    assert "latex.py" not in seen
+
+
+def test_nothing_half_written_is_left_when_a_writer_fails(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), files.create(str(tmp_path / "a.bin")) as stream:
+        stream.write(b"half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_names_step_and_task_in_one_line(tmp_path: Path, workers: int) -> None:
+    wanted = "^step/part part-2: input.gz: is damaged; fetch it again$"
+    with pytest.raises(ValueError, match=wanted):
+        if workers:
+            with engine.local_workers(workers, lambda marker: None):
+                engine.run_tasks(str(tmp_path), [task(1), task(2, "fail")], ())
+        else:
+            engine.run_tasks(str(tmp_path), [task(1), task(2, "fail")], ())
+
+
+def test_a_killed_worker_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a worker process was killed .* the same command continues"):
+        with engine.local_workers(2, lambda marker: None):
+            engine.run_tasks(str(tmp_path), [task(1), task(2, "die"), task(3)], ())
+
+
+def test_bundle_replay_gives_the_same_files(tmp_path: Path) -> None:
+    finished: list[str] = []
+    with engine.local_workers(2, finished.append):
+        engine.run_tasks(str(tmp_path / "a"), [task(1), task(2)], ("--direct_runner_bundle_repeat=1",))
+    engine.run_tasks(str(tmp_path / "b"), [task(1), task(2)], ())
+    assert len(finished) == 4
+    for name in ("out/1.json", "work/step/part/part-2.done.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

@@ -1,0 +1,152 @@
+"""WARC reading: containers, damage, limits, and real files against warcio."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+import zstandard
+from warcio.archiveiterator import ArchiveIterator
+
+from stages.warc import DamagedRecord, WarcRecord, read_records
+
+
+def record(number: int, block: bytes = b"hello", length: int | None = None) -> bytes:
+    head = (
+        f"WARC/1.0\r\nContent-Length: {len(block) if length is None else length}\r\nWARC-TYPE: response\r\n"
+    )
+    return head.encode() + f"WARC-Record-ID: <urn:uuid:{number}>\r\n\r\n".encode() + block + b"\r\n\r\n"
+
+
+def read(data: bytes, limit: int = 1 << 20) -> list[WarcRecord | DamagedRecord]:
+    return list(read_records(io.BytesIO(data), "x.warc", limit))
+
+
+def fates(records: list[WarcRecord | DamagedRecord]) -> list[str]:
+    return [r.headers["warc-record-id"][10:-1] if isinstance(r, WarcRecord) else r.reason for r in records]
+
+
+def members(count: int) -> list[bytes]:
+    return [gzip.compress(record(n, bytes(range(256)) * 8), mtime=0) for n in range(count)]
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
+
+
+def test_reads_plain_gzip_and_zstd_alike() -> None:
+    blocks = [record(0), record(1, b"")]
+    plain = read(b"".join(blocks))
+    gz = read(b"".join(map(gzip.compress, blocks)))
+    zst = read(b"".join(map(zstandard.compress, blocks)))
+    for records in (plain, gz, zst):
+        assert fates(records) == ["0", "1"]
+        assert [r.block for r in records if isinstance(r, WarcRecord)] == [b"hello", b""]
+        assert [r.type for r in records if isinstance(r, WarcRecord)] == ["response", "response"]
+
+
+def test_offset_and_length_are_those_of_the_member() -> None:
+    data = members(3)
+    places = [(r.offset, r.length) for r in read(b"".join(data))]
+    assert places == [(0, len(data[0])), (len(data[0]), len(data[1])), (len(data[0] + data[1]), len(data[2]))]
+
+
+def test_reads_many_records_in_one_member() -> None:
+    assert fates(read(gzip.compress(b"".join(record(n) for n in range(5))))) == ["0", "1", "2", "3", "4"]
+
+
+def test_reads_a_zstd_dictionary_in_the_first_frame() -> None:
+    samples: list[bytes | bytearray | memoryview[int]] = [
+        record(n, f"text of page {n} in many words {n * 7}".encode() * 9) for n in range(300)
+    ]
+    dictionary = zstandard.train_dictionary(4096, samples)
+    raw = dictionary.as_bytes()
+    frame = b"\x5d\x2a\x4d\x18" + len(raw).to_bytes(4, "little") + raw
+    frames = zstandard.ZstdCompressor(dict_data=dictionary)
+    data = frame + b"".join(frames.compress(s) for s in samples[:4])
+    assert fates(read(data)) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("at", [30, -6])
+def test_a_flipped_byte_costs_one_record(at: int) -> None:
+    data = members(4)
+    data[1] = flipped(data[1], at % len(data[1]))
+    records = read(b"".join(data))
+    assert fates(records) == ["0", "damaged_record", "2", "3"]
+    assert (records[1].offset, records[1].length) == (len(data[0]), len(data[1]))
+
+
+def test_a_member_cut_in_the_middle_costs_one_record() -> None:
+    data = members(4)
+    data[1] = data[1][: len(data[1]) // 2]
+    assert fates(read(b"".join(data))) == ["0", "damaged_record", "2", "3"]
+
+
+def test_a_damaged_first_member_costs_one_record() -> None:
+    data = members(3)
+    data[0] = flipped(data[0], 40)
+    assert fates(read(b"".join(data))) == ["damaged_record", "1", "2"]
+
+
+def test_a_file_cut_at_the_end_loses_its_last_record_only() -> None:
+    assert fates(read(b"".join(members(3))[:-5])) == ["0", "1", "damaged_record"]
+
+
+def test_garbage_between_members_is_reported_with_its_length() -> None:
+    data = members(2)
+    records = read(data[0] + b"\0garbage garbage" + data[1])
+    assert fates(records) == ["0", "damaged_record", "1"]
+    assert records[1].length == 16
+
+
+@pytest.mark.parametrize("length", [3, 99])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_a_wrong_content_length_costs_one_record(length: int, compress: type[bytes]) -> None:
+    data = [record(0), record(1, length=length), record(2, b"x" * 300), record(3)]
+    fate = fates(read(b"".join(map(compress, data))))
+    assert fate[:2] == ["0", "damaged_record"]
+    assert fate[-1] == "3"
+
+
+def test_a_record_over_the_limit_is_passed_over() -> None:
+    data = [record(0), record(1, b"a" * 5000), record(2)]
+    for compress in (bytes, gzip.compress, zstandard.compress):
+        assert fates(read(b"".join(map(compress, data)), limit=1000)) == ["0", "record_too_large", "2"]
+
+
+def test_a_bomb_is_left_before_it_is_inflated() -> None:
+    bomb = gzip.compress(record(1, bytes(64 << 20)))
+    records = read(gzip.compress(record(0)) + bomb + gzip.compress(record(2)), limit=1 << 20)
+    assert fates(records) == ["0", "record_too_large", "2"]
+    assert records[1].length == len(bomb)
+
+
+def test_a_block_that_ends_at_a_bare_line_feed_goes_up_to_the_next_record() -> None:
+    data = b"WARC/1.0\nWARC-Type: conversion\nContent-Length: 3\n\nlonger than three\nlines\n\n" * 2
+    blocks = [r.block for r in read(data) if isinstance(r, WarcRecord)]
+    assert blocks == [b"longer than three\nlines\n"] * 2
+
+
+def test_a_file_that_is_no_warc_is_an_error() -> None:
+    for data in (b"", b"PK\x03\x04 zip", gzip.compress(b'{"text": "json"}\n')):
+        with pytest.raises(ValueError, match=r"^x\.warc: not a WARC file \(.*\); give .*$"):
+            read(data)
+
+
+def test_real_files_give_what_warcio_gives(shared_data: Path) -> None:
+    checked = 0
+    for path in sorted((shared_data / "commoncrawl" / "original").glob("*.warc*")):
+        if path.name == "cc_net-sample.warc.txt":  # warcio refuses its line ends
+            continue
+        with path.open("rb") as stream:
+            ours = [(r.headers["warc-record-id"], r.block) for r in read_records(stream, path.name)]  # type: ignore[union-attr]
+        with path.open("rb") as stream:
+            theirs = [
+                (r.rec_headers.get_header("WARC-Record-ID"), r.raw_stream.read())
+                for r in ArchiveIterator(stream, no_record_parse=True)
+            ]
+        assert ours == theirs
+        checked += len(ours)
+    assert checked == 1683
