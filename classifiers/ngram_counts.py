@@ -87,9 +87,11 @@ def count_ngrams(sentences: Iterable[Sequence[str]], order: int) -> NgramCounts:
         raise ValueError("no sentence to train a language model on; give it at least one text")
     for word in ids:
         if not word or word.encode("utf-8").split() != [word.encode("utf-8")] or "\0" in word:
-            raise ValueError(f"token {word!r} is empty or contains white space; split the text into tokens first")
+            raise ValueError(
+                f"token {word!r} is empty or contains white space; split the text into tokens first"
+            )
     length = len(stream)
-    # Words from each position to the end of its sentence, itself and </s> included: n-grams longer than this do not exist.
+    # Words from each position to the end of its sentence, both included: no longer n-gram begins there.
     ends = np.flatnonzero(stream == END_ID)
     left = (np.repeat(ends, np.diff(ends, prepend=-1)) - np.arange(length) + 1).astype(np.int32)
 

@@ -2,7 +2,7 @@
 
 In: a folder that holds, for each language, `<lang>.sp.model` (SentencePiece unigram) and `<lang>.arpa.bin` or
 `<lang>.arpa` (KenLM reads both; the binary is memory-mapped). CCNet's published models have these names. Out: the
-perplexity of a document. Follows CCNet (Wenzek et al. 2020, section 3.2, and its code): the text is normalised, becomes one line
+perplexity of a document. Follows CCNet (Wenzek et al. 2020, and its code): the text is normalised, becomes one line
 with newlines deleted, and is scored as one sentence of pieces.
 
 Training writes the ARPA text: KenLM's Python package cannot write its binary form. Each line of a training text is a
@@ -13,13 +13,12 @@ sentence, where CCNet took the opening text of an article as one; scoring is CCN
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypedDict
 
@@ -29,7 +28,10 @@ import sentencepiece
 
 from classifiers import kneser_ney
 
-HEAD_PERCENTILE, MIDDLE_PERCENTILE = 30, 60  # CCNet, cutoff.csv: head below the first, middle below the second
+HEAD_PERCENTILE, MIDDLE_PERCENTILE = (
+    30,
+    60,
+)  # CCNet, cutoff.csv: head below the first, middle below the second
 
 # CCNet's cutoff.csv for the languages of LLaMA's Wikipedia; they hold for CCNet's published models alone.
 CCNET_CUTOFFS: dict[str, tuple[float, float]] = {
@@ -49,7 +51,9 @@ _ASCII_OF = {sign: plain for plain, signs in _PUNCTUATION.items() for sign in si
 _LANGUAGE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 _CHARACTER_COVERAGE = 0.9995  # CCNet, Makefile
-_BYTES_PER_PIECE = 100  # own: one piece for 100 bytes of text; CCNet's fixed 65,536 would memorise a small corpus
+_BYTES_PER_PIECE = (
+    100  # own: one piece for 100 bytes of text; CCNet's fixed 65,536 would memorise a small corpus
+)
 _LEAST_VOCABULARY = 256
 
 
@@ -95,18 +99,26 @@ def model_files(folder: str | os.PathLike[str], language: str) -> tuple[Path, Pa
     for name in (f"{language}.arpa.bin", f"{language}.arpa"):
         if (Path(folder) / name).is_file():
             if not pieces.is_file():
-                raise ValueError(f"{Path(folder) / name} has no {pieces.name} beside it; put it there or train anew")
+                raise ValueError(
+                    f"{Path(folder) / name} has no {pieces.name} beside it; put it there or train anew"
+                )
             return Path(folder) / name, pieces
     if pieces.is_file():
-        raise ValueError(f"{pieces} has no {language}.arpa.bin or {language}.arpa beside it; put it there or train anew")
+        raise ValueError(
+            f"{pieces} has no {language}.arpa.bin or {language}.arpa beside it; put it there or train anew"
+        )
     return None
 
 
 def languages_with_model(folder: str | os.PathLike[str]) -> tuple[str, ...]:
     """The languages that have a model in a folder, sorted. Raises ValueError when the folder holds none."""
-    found = {m[1] for path in Path(folder).glob("*.arpa*") if (m := re.fullmatch(r"(.+)\.arpa(\.bin)?", path.name))}
+    found = {
+        m[1] for path in Path(folder).glob("*.arpa*") if (m := re.fullmatch(r"(.+)\.arpa(\.bin)?", path.name))
+    }
     if not found:
-        raise ValueError(f"no language model (<lang>.arpa.bin or <lang>.arpa) in {folder}; set `models: lm` to its folder")
+        raise ValueError(
+            f"no language model (<lang>.arpa.bin or <lang>.arpa) in {folder}; set `models: lm` to its folder"
+        )
     return tuple(sorted(found))
 
 
@@ -116,7 +128,9 @@ class PerplexityModel:
     def __init__(self, folder: str | os.PathLike[str], language: str) -> None:
         files = model_files(folder, language)
         if files is None:
-            raise ValueError(f"no language model for {language} in {folder}; train one or take the language out")
+            raise ValueError(
+                f"no language model for {language} in {folder}; train one or take the language out"
+            )
         model, pieces = files
         config = kenlm.Config()
         config.load_method = kenlm.LoadMethod.LAZY
@@ -127,7 +141,9 @@ class PerplexityModel:
             self._model = kenlm.Model(str(model), config)
         except (OSError, RuntimeError) as error:
             message = " ".join(str(error).split())
-            raise ValueError(f"cannot load the {language} model in {folder} ({message}); get it again") from error
+            raise ValueError(
+                f"cannot load the {language} model in {folder} ({message}); get it again"
+            ) from error
 
     def pieces(self, text: str) -> list[str]:
         """The SentencePiece pieces of the normalised text."""
@@ -142,7 +158,7 @@ class PerplexityModel:
 
 
 def cutoffs(perplexities: Iterable[float]) -> tuple[float, float]:
-    """Percentiles 30 and 60 (linear interpolation, 1 decimal as CCNet's perplexities). ValueError when there is none."""
+    """Percentiles 30 and 60 (linear interpolation, 1 decimal as perplexities). ValueError when there is none."""
     values = np.fromiter(perplexities, dtype=np.float64)
     if not len(values):
         raise ValueError("no perplexity to take cut-offs from; give at least one text in this language")
@@ -150,7 +166,9 @@ def cutoffs(perplexities: Iterable[float]) -> tuple[float, float]:
     return round(float(p30), 1), round(float(p60), 1)
 
 
-def write_cutoffs(folder: str | os.PathLike[str], language: str, perplexities: Iterable[float]) -> tuple[float, float]:
+def write_cutoffs(
+    folder: str | os.PathLike[str], language: str, perplexities: Iterable[float]
+) -> tuple[float, float]:
     """Take the cut-offs of these perplexities, write them to `<lang>.json`, and return them."""
     values = list(perplexities)
     p30, p60 = cutoffs(values)
@@ -166,9 +184,13 @@ def read_cutoffs(folder: str | os.PathLike[str], language: str) -> tuple[float, 
         content = json.loads(path.read_text(encoding="utf-8"))
         p30, p60 = float(content["p30"]), float(content["p60"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f'no cut-offs in {path}; write {{"p30": ..., "p60": ...}} there or train with texts to score') from error
+        raise ValueError(
+            f'no cut-offs in {path}; write {{"p30": ..., "p60": ...}} there or train with texts to score'
+        ) from error
     if not (math.isfinite(p60) and 0 < p30 <= p60):
-        raise ValueError(f"cut-offs in {path} are {p30} and {p60}; they must be positive and in ascending order")
+        raise ValueError(
+            f"cut-offs in {path} are {p30} and {p60}; they must be positive and in ascending order"
+        )
     return p30, p60
 
 
@@ -181,7 +203,6 @@ class TrainingReport(TypedDict):
     bytes: int
     cut_short: bool
     vocabulary: int
-    tokens: int
     discounts: list[list[float]]
     cutoffs: list[float] | None
 
@@ -217,29 +238,24 @@ def train_language_model(
         lines.append(line)
         size = size_with
     if not lines:
-        raise ValueError(f"no text to train the {language} language model on; give texts or take the language out")
+        raise ValueError(
+            f"no text to train the {language} language model on; give texts or take the language out"
+        )
     destination = Path(folder)
     destination.mkdir(parents=True, exist_ok=True)
     pieces = _train_pieces(lines, language, vocabulary, size)
     _write_whole(destination / f"{language}.sp.model", pieces)
     processor = sentencepiece.SentencePieceProcessor(model_proto=pieces)
-    tokens = 0
-
-    def sentences() -> Iterator[Sequence[str]]:
-        nonlocal tokens
-        for batch in itertools.batched(lines, 1000) if hasattr(itertools, "batched") else _batches(lines):
-            for sentence in processor.encode(list(batch), out_type=str, num_threads=1):
-                tokens += len(sentence)
-                yield sentence
-
     arpa = destination / f"{language}.arpa"
     temporary = arpa.with_name(arpa.name + ".tmp")
-    discounts = kneser_ney.train(sentences(), order, temporary)
+    discounts = kneser_ney.train((processor.encode(line, out_type=str) for line in lines), order, temporary)
     os.replace(temporary, arpa)
     measured: list[float] | None = None
     if held_out is not None:
         model = PerplexityModel(destination, language)
-        measured = list(write_cutoffs(destination, language, (round(model.perplexity(t), 1) for t in held_out)))
+        measured = list(
+            write_cutoffs(destination, language, (round(model.perplexity(t), 1) for t in held_out))
+        )
     return TrainingReport(
         language=language,
         order=order,
@@ -247,7 +263,37 @@ def train_language_model(
         bytes=size,
         cut_short=cut_short,
         vocabulary=processor.get_piece_size(),
-        tokens=tokens,
         discounts=[list(d) for d in discounts],
         cutoffs=measured,
     )
+
+
+def _train_pieces(lines: list[str], language: str, vocabulary: int, size: int) -> bytes:
+    """A SentencePiece unigram model; one thread and no sampling, so equal lines give equal bytes."""
+    characters = len(set().union(*lines))
+    pieces = min(vocabulary, max(_LEAST_VOCABULARY + characters, size // _BYTES_PER_PIECE))
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines),
+            model_writer=model,
+            model_type="unigram",
+            vocab_size=pieces,
+            hard_vocab_limit=False,
+            character_coverage=_CHARACTER_COVERAGE,
+            max_sentence_length=1 << 20,
+            num_threads=1,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        message = " ".join(str(error).split())
+        raise ValueError(
+            f"cannot train {language} pieces on {size} bytes ({message}); give more text"
+        ) from error
+    return model.getvalue()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)

@@ -8,8 +8,9 @@ spread over any number of processes from one integer, the number of samples cons
 - Samples are cut into blocks of sum(weights); each block holds exactly weights[s] samples of source s, in an
   order that is a keyed permutation of (seed, block). Proportions are exact in every block, not in
   expectation.
-- The k-th sample of a source is position k mod rows of epoch k // rows, and its row is a keyed permutation of
-  that position under (seed, source, epoch): every row once an epoch, in another order each epoch.
+- The k-th slot of a source is position k mod rows of epoch k // rows, and its row is a keyed permutation of that
+  position under (seed, source, epoch): every row once an epoch, in another order each epoch. In the block where
+  an epoch ends, its last samples mix with the first of the next.
 
 A keyed permutation of [0, n) is a balanced Feistel network over the next even power of two with cycle walking
 (Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002): constant memory for any n. The round

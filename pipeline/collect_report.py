@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from mixtures.mixture import MAX_EPOCHS_WITHOUT_WARNING
 from mixtures.report import write_report
 from mixtures.report_data import Gate, Histogram, KeptSample, RemovedSample, ReportData, Threshold, Training
 from pipeline import files
@@ -31,7 +32,7 @@ SAMPLES_PER_REASON = 6
 KEPT_SAMPLES_PER_SOURCE = 5
 SAMPLE_CHARACTERS = 1_500
 HISTOGRAM_BINS = 40
-DAMAGED = ("damaged_record", "http_header_damaged", "record_too_large", "paper_too_large")
+DAMAGED = ("damaged_record", "truncated_file", "http_header_damaged", "record_too_large", "paper_too_large")
 MAX_DAMAGED_FRACTION = 0.001  # users' gate: more than 0.1 % of records set aside needs a look
 MIN_AUC = 0.75  # under this the reference classifier is little better than a coin; our choice
 
@@ -259,7 +260,9 @@ def _gates(manifest: dict[str, Any]) -> list[Gate]:
             "detail": f"not in this run: {', '.join(absent)}" if absent else "all seven sources are there",
         },
     ]
-    repeated = [row["source"] for row in manifest["mixture"] if row["warnings"]]
+    repeated = [
+        row["source"] for row in manifest["mixture"] if (row["epochs"] or 0) > MAX_EPOCHS_WITHOUT_WARNING
+    ]
     gates.append(
         {
             "name": "Repetition",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pipeline import files
@@ -32,10 +33,11 @@ class RawInput:
 
 @dataclass(frozen=True)
 class NamedStage:
-    """A stage and the name of its step, unique within a source."""
+    """A stage, the name of its step (unique within a source), and the digests of its model's files."""
 
     name: str
     stage: Stage | ModelStage
+    model_sha256: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Pass:
 
 def curate_part(run: str, work: Pass) -> Result:
     """Runs one pass. Raises ValueError when the raw file cannot be read."""
-    steps: list[tuple[str, Transform]] = [(s.name, prepared(localized(run, s.stage))) for s in work.stages]
+    steps: list[tuple[str, Transform]] = [(s.name, _prepared(run, s)) for s in work.stages]
     if work.drops is not None:
         steps.insert(0, (work.drop_step, work.drops.transform(run)))
     accounts = [StepCounts(name) for name, _ in steps]
@@ -102,6 +104,12 @@ def curate_part(run: str, work: Pass) -> Result:
     counted = [reading, *accounts] if isinstance(work.given, RawInput) else accounts
     statistics: dict[str, Any] = {"steps": [a.as_json() for a in counted], **writer.statistics()}
     return Result(outputs, statistics)
+
+
+@lru_cache(maxsize=8)
+def _prepared(run: str, named: NamedStage) -> Transform:
+    """The stage ready to use; a worker loads a model once and keeps it for the next parts."""
+    return prepared(localized(run, named.stage))
 
 
 def _outcomes(run: str, given: RawInput | str) -> Iterator[Outcome]:

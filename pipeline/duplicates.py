@@ -13,6 +13,7 @@ Near-duplicate books go the same way with MinHash signatures in place of keys, i
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol, cast
 
@@ -21,6 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline import files
+from pipeline.files import HashingStream
 from pipeline.tasks import Result
 from stages.document import Document, Rejected
 from stages.duplicate_documents import BookSignature, book_signature, content_key, near_duplicate_books
@@ -41,7 +43,7 @@ class Collector(Protocol):
     """Gathers the keys of a part, document by document, in order."""
 
     def add(self, document: Document) -> None: ...
-    def write(self, stream: BinaryIO) -> None: ...
+    def write(self, stream: HashingStream) -> None: ...
 
 
 class DuplicateRule(Protocol):
@@ -62,7 +64,7 @@ class DropDuplicateLines:
     keep: Literal["none", "first"] = "none"
 
     def collector(self) -> Collector:
-        return _Keys(lines=True)
+        return _Keys(lambda document: line_hashes(document.text))
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,15 @@ class DropDuplicateDocuments:
     """Documents whose text is the same byte for byte; the first in the order of the inputs stays."""
 
     def collector(self) -> Collector:
-        return _Keys(lines=False)
+        return _Keys(lambda document: np.array([content_key(document.text)], dtype=np.uint64))
+
+
+@dataclass(frozen=True)
+class DropRepeatedIds:
+    """Documents whose id came before, in the order of the inputs: dumps that overlap, a file that is given twice."""
+
+    def collector(self) -> Collector:
+        return _Keys(lambda document: np.array([content_key(document.id)], dtype=np.uint64))
 
 
 @dataclass(frozen=True)
@@ -83,23 +93,23 @@ class DropNearDuplicateBooks:
         return _Signatures()
 
 
+DuplicateStep = DropDuplicateLines | DropDuplicateDocuments | DropRepeatedIds | DropNearDuplicateBooks
+
+
 class _Keys:
     """Keys with the number of their document and of their unit in the part, sorted by bucket when written."""
 
-    def __init__(self, lines: bool) -> None:
-        self._lines = lines
+    def __init__(self, keys_of: Callable[[Document], Uint64s]) -> None:
+        self._keys_of = keys_of
         self._keys: list[Uint64s] = []
         self._counts: list[int] = []
 
     def add(self, document: Document) -> None:
-        if self._lines:
-            keys = line_hashes(document.text)
-        else:
-            keys = np.array([content_key(document.text)], dtype=np.uint64)
+        keys = self._keys_of(document)
         self._keys.append(keys)
         self._counts.append(len(keys))
 
-    def write(self, stream: BinaryIO) -> None:
+    def write(self, stream: HashingStream) -> None:
         keys = np.concatenate([np.zeros(0, np.uint64), *self._keys])
         documents = np.repeat(np.arange(len(self._counts), dtype=np.uint32), self._counts)
         buckets = _bucket_of(keys)
@@ -144,7 +154,7 @@ def _read_buckets(path: str, first: int, last: int) -> tuple[Uint64s, Uint32s, U
 class SearchBuckets:
     """Some buckets of the keys of a window's parts, in the order of the parts."""
 
-    rule: DropDuplicateLines | DropDuplicateDocuments
+    rule: DropDuplicateLines | DropDuplicateDocuments | DropRepeatedIds
     key_files: tuple[str, ...]
     first_bucket: int
     last_bucket: int  # exclusive
@@ -203,7 +213,7 @@ class DropFiles:
         drops = np.sort(np.concatenate([np.zeros(0, np.uint32), *(_read_drops(p, self.part) for p in paths)]))
         if isinstance(self.rule, DropDuplicateLines):
             return _DropLines(drops)
-        return _DropDocuments(drops)
+        return _DropDocuments(drops, "repeated_id" if isinstance(self.rule, DropRepeatedIds) else "duplicate")
 
 
 class _DropLines:
@@ -224,13 +234,14 @@ class _DropLines:
 
 
 class _DropDocuments:
-    def __init__(self, drops: Uint32s) -> None:
+    def __init__(self, drops: Uint32s, reason: str) -> None:
+        self._reason = reason
         self._drops = set(drops.tolist())
         self._number = -1
 
     def __call__(self, document: Document) -> Outcome:
         self._number += 1
-        return Rejected(document, "duplicate") if self._number in self._drops else document
+        return Rejected(document, self._reason) if self._number in self._drops else document
 
 
 SIGNATURES = pa.schema([("id", pa.string()), ("shingles", pa.int64()), ("minhash", pa.list_(pa.uint32()))])
@@ -245,7 +256,7 @@ class _Signatures:
     def add(self, document: Document) -> None:
         self._rows.append((document.id, book_signature(document.text)))
 
-    def write(self, stream: BinaryIO) -> None:
+    def write(self, stream: HashingStream) -> None:
         table = pa.table(
             [
                 [id for id, _ in self._rows],

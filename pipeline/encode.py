@@ -161,10 +161,10 @@ def gather_shard(run: str, work: GatherShard) -> Result:
     with files.local_copy(files.join(run, TOKENIZER_PATH)) as model:
         identity = Encoder(model).identity
     schema = token_schema(identity.vocabulary_size)
-    batches = []
+    batches: list[pa.RecordBatch] = []
     for path, numbers in work.encoded:
-        with files.open_binary(files.join(run, path)) as stream:
-            reader = pa.ipc.open_file(pa.PythonFile(stream, mode="r"))
+        with files.open_binary(files.join(run, path)) as part:
+            reader = pa.ipc.open_file(pa.PythonFile(part, mode="r"))
             batches.extend(reader.get_batch(number) for number in numbers)
     keyed = schema.append(pa.field("key", pa.uint64(), nullable=False))
     table = pa.Table.from_batches(batches, schema=keyed)

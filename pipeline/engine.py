@@ -72,7 +72,7 @@ def local_workers(workers: int, finished: Callable[[str], None]) -> Iterator[Non
         _Local.pool, _Local.finished = None, None
 
 
-class RunTasks(beam.DoFn):  # type: ignore[misc]
+class RunTasks(beam.DoFn):
     """Runs each task; its output is the path of the task's marker."""
 
     def __init__(self, run: str) -> None:
@@ -100,7 +100,7 @@ class RunTasks(beam.DoFn):  # type: ignore[misc]
                 ) from error
             if _Local.finished is not None:
                 _Local.finished(marker)
-            yield WindowedValue(marker, 0, [GlobalWindow()])
+            yield WindowedValue(marker, 0, (GlobalWindow(),))
 
 
 def run_tasks(run: str, tasks: Sequence[Task], beam_flags: Sequence[str]) -> None:
@@ -115,12 +115,9 @@ def run_tasks(run: str, tasks: Sequence[Task], beam_flags: Sequence[str]) -> Non
         flags.insert(0, LOCAL_RUNNER)
     options = PipelineOptions(flags)
     pipeline = beam.Pipeline(options=options)
-    (
-        pipeline
-        | "Tasks" >> beam.Create(list(tasks), reshuffle=False)
-        | "Spread" >> beam.Reshuffle()
-        | "RunTasks" >> beam.ParDo(RunTasks(run))
-    )
+    elements = pipeline | "Tasks" >> beam.Create(list(tasks), reshuffle=False)
+    spread = elements | "Spread" >> beam.Reshuffle()
+    spread | "RunTasks" >> beam.ParDo(RunTasks(run))
     try:
         pipeline.run().wait_until_finish()
     except ValueError as error:

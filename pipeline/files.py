@@ -16,10 +16,10 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import BeamIOError, FileSystems
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -67,7 +67,7 @@ def open_binary(path: str) -> BinaryIO:
     Raises ValueError naming the path when it is not there or cannot be read.
     """
     try:
-        return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
+        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     except (OSError, BeamIOError) as error:
         raise ValueError(f"cannot read {path}: {_reason(error)}") from error
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apache_beam.io.filesystems import BeamIOError, FileSystems
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
 
 from pipeline import files
 from pipeline.settings import Settings, UsageError
@@ -54,7 +55,11 @@ def _match(settings: Settings, pattern: str, where: str) -> list[tuple[str, str]
     if pattern.startswith(("http://", "https://")):
         raise UsageError(f"{where}: http(s) inputs are not read yet; download the file and name its path")
     if pattern.endswith((".paths.gz", ".paths")):
-        return _listed(settings, pattern, where)
+        lists = [pattern]
+        if "://" not in pattern:
+            absolute = os.path.isabs(pattern)
+            lists = [_name(settings, p, absolute) for p in sorted(glob.glob(path, recursive=True))]
+        return [found for one in lists for found in _listed(settings, one, where)]
     if "://" in pattern:
         try:
             matched = FileSystems.match([path])[0].metadata_list
@@ -70,8 +75,7 @@ def _match(settings: Settings, pattern: str, where: str) -> list[tuple[str, str]
                 raise UsageError(f"{where} is a folder; write {pattern.rstrip('/')}/* for its files")
             else:
                 continue
-        name = match if os.path.isabs(pattern) else os.path.relpath(match, settings.folder)
-        matches.append((match, name))
+        matches.append((match, _name(settings, match, os.path.isabs(pattern))))
     return matches
 
 
@@ -87,11 +91,17 @@ def _listed(settings: Settings, pattern: str, where: str) -> list[tuple[str, str
             raise UsageError(f"{where} is a damaged gzip file; fetch it again") from error
     lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
     base = _base_of(settings, pattern, lines)
-    named = [line if "://" in line else os.path.join(base, line) for line in lines]
+    paths = [line if "://" in line else os.path.join(base, line) for line in lines]
+    named = [p if "://" in p else _name(settings, settings.path(p), os.path.isabs(p)) for p in paths]
     missing = [name for name in named if "://" not in name and not os.path.isfile(settings.path(name))]
     if missing:
         raise UsageError(f"{where} names {len(missing)} files that are not there, {missing[0]} for one")
     return [(settings.path(name), name) for name in named]
+
+
+def _name(settings: Settings, path: str, absolute: bool) -> str:
+    """The name of a local file in a run: relative to the configuration's folder, unless it was written absolute."""
+    return path if absolute else os.path.relpath(path, settings.folder)
 
 
 def _base_of(settings: Settings, pattern: str, lines: list[str]) -> str:

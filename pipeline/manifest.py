@@ -144,6 +144,7 @@ def build_manifest(
         if name.split("/")[1:2] in (["train_perplexity"], ["train_references"])
     }
     unique = {source: sum(account["tokens"].values()) for source, account in sources.items()}
+    sizes = {source: account["bytes"] for source, account in sources.items()}
     return {
         "format_version": FORMAT_VERSION,
         "config_sha256": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
@@ -151,7 +152,7 @@ def build_manifest(
         "seed": settings.seed,
         "versions": versions(),
         "sources": sources,
-        "mixture": plan_mixture(mixture, unique, settings.tokens).as_json(),
+        "mixture": plan_mixture(mixture, unique, settings.tokens, sizes).as_json(),
         "models": _models(done, training),
         "tokenizer": {
             **done.statistics(TOKENIZER)[0],

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from pipeline import files
 from pipeline.tasks import Result
@@ -24,8 +24,6 @@ MODELS_NODE = "models"
 LANGUAGE_ID_PATH = "models/language_id.ftz"
 LM_FOLDER = "models/lm"
 REFERENCE_PATH = "models/reference.bin"
-
-S = TypeVar("S")
 
 
 def model_path(step: object) -> str:
@@ -39,14 +37,20 @@ def model_path(step: object) -> str:
 
 def with_model_path(step: Any) -> Any:
     """The step with the path of its model, relative to the run, filled in."""
-    path = model_path(step)
-    return dataclasses.replace(step, model=path) if path else step
+    return _with(step, model_path(step))
 
 
 def localized(run: str, step: Any) -> Any:
     """The step with the path of its model on this machine."""
     path = model_path(step)
-    return dataclasses.replace(step, model=_local(run, path)) if path else step
+    return _with(step, _local(run, path) if path else "")
+
+
+def _with(step: Any, path: str) -> Any:
+    if not path:
+        return step
+    field = "models" if isinstance(step, KeepPerplexity) else "model"
+    return dataclasses.replace(step, **{field: path})
 
 
 @cache

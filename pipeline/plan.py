@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import tasks
+from pipeline import files, tasks
 from pipeline.curate import NamedStage, Pass, RawInput, curate_part
 from pipeline.duplicates import (
     BUCKETS,
-    DropDuplicateDocuments,
     DropDuplicateLines,
     DropFiles,
     DropNearDuplicateBooks,
+    DuplicateStep,
     SearchBooks,
     SearchBuckets,
     search_books,
@@ -127,10 +127,10 @@ class _SourcePlanner:
         """`train_nodes(name, step, pages)` gives the nodes of a training step that reads the parts of node `pages`;
         the last of them is what the next pass waits for."""
         pending: list[tuple[str, Step]] = []
-        drop: tuple[str, DropDuplicateLines | DropDuplicateDocuments | DropNearDuplicateBooks] | None = None
+        drop: tuple[str, DuplicateStep] | None = None
         after: tuple[str, ...] = (MODELS_NODE,)
         for name, step in self._recipe.named():
-            if isinstance(step, DropDuplicateLines | DropDuplicateDocuments | DropNearDuplicateBooks):
+            if isinstance(step, DuplicateStep):
                 read = self._add_pass(pending, drop, after, keys=(name, step), final=False)
                 search = self._add_search(name, step, read)
                 pending, drop, after = [], (name, step), (search,)
@@ -166,15 +166,18 @@ class _SourcePlanner:
                 reads: dict[str, str] = {}
                 given = self._given(number, before, reads)
                 drops = self._drops(drop, number, reads) if drop else None
-                for _, stage in stages:
-                    reads.update(self._done.models(model_path(stage)))
+                named = []
+                for stage_name, stage in stages:
+                    model = self._done.models(model_path(stage))
+                    reads.update(model)
+                    named.append(NamedStage(stage_name, with_model_path(stage), tuple(model.values())))
                 part = part_name(number, self._count)
                 work = Pass(
                     source=self._source,
                     folder=folder,
                     part=part,
                     given=given,
-                    stages=tuple(NamedStage(n, with_model_path(s)) for n, s in stages),
+                    stages=tuple(named),
                     drops=drops,
                     drop_step=drop[0] if drop else "",
                     keys=keys[1] if keys else None,

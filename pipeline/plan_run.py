@@ -151,7 +151,7 @@ class RunPlanner:
 
     def _final_parts(self, source: str, node: str) -> list[tuple[str, str]]:
         """(path, SHA-256) of the final parts of a source, in order."""
-        parts = []
+        parts: list[tuple[str, str]] = []
         for outputs in self._done.outputs(node, documents_folder(source)):
             parts.extend(outputs.items())
         return parts

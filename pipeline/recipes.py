@@ -6,8 +6,9 @@ left out. The source of each number stands beside the field's default in the ste
 sets it.
 
 A source is a tuple of steps. Most are stages: a document in, a document or a rejection out. The others need more than
-one document at once: `DropDuplicate...` compare all documents of a source, `Train...` make the model that the next
-step uses.
+one document at once: `DropDuplicate...` and `DropRepeatedIds` compare all documents of a source, `Train...` make the
+model that the next step uses. Ids are unique within a source (a contract of ours, not of the paper), so sources whose
+dumps may overlap end with `DropRepeatedIds`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.duplicates import DropDuplicateDocuments, DropDuplicateLines, DropNearDuplicateBooks
+from pipeline.duplicates import (
+    DropDuplicateDocuments,
+    DropDuplicateLines,
+    DropNearDuplicateBooks,
+    DropRepeatedIds,
+    DuplicateStep,
+)
 from pipeline.settings import NONE, Settings, UsageError, nearest
 from pipeline.train_models import TrainPerplexity, TrainReferences
 from stages.book_text import CleanGutenberg
@@ -37,9 +44,8 @@ from stages.sources.wikipedia import Wikipedia
 from stages.stage import ModelStage, Reader, Stage, step_name
 from stages.wikitext import CleanWikitext, KeepWikipediaLanguage
 
-DuplicateStep = DropDuplicateLines | DropDuplicateDocuments | DropNearDuplicateBooks
 TrainStep = TrainPerplexity | TrainReferences
-Step = Stage | ModelStage | DuplicateStep | TrainStep
+Step = Stage | ModelStage | DuplicateStep | TrainStep  # each a frozen dataclass
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ LLAMA1: Recipe = {
             KeepLanguage(languages=("en",), min_score=0.5),  # cc_net/mine.py lang_threshold
             TrainPerplexity(),
             KeepPerplexity(
-                keep=("head", "middle")
+                models="", keep=("head", "middle")
             ),  # the paper is silent; RedPajama v1 keeps head and middle
             TrainReferences(),
             KeepReferences(min_probability=0.25),  # the paper is silent; RedPajama v1 data_prep/cc/classifier
@@ -97,15 +103,15 @@ LLAMA1: Recipe = {
     # "We add Wikipedia dumps from the June-August 2022 period, covering 20 languages, which use either the Latin or
     # Cyrillic scripts: bg, ca, cs, da, de, en, es, fr, hr, hu, it, nl, pl, pt, ro, ru, sl, sr, sv, uk. We process the
     # data to remove hyperlinks, comments and other formatting boilerplate."
-    "wikipedia": SourceRecipe(Wikipedia(), (KeepWikipediaLanguage(), CleanWikitext())),
+    "wikipedia": SourceRecipe(Wikipedia(), (KeepWikipediaLanguage(), CleanWikitext(), DropRepeatedIds())),
     # "We perform deduplication at the book level, removing books with more than 90% content overlap."
     "books": SourceRecipe(Books(), (CleanGutenberg(), DropNearDuplicateBooks(min_overlap_fraction=0.9))),
     # "Following Lewkowycz et al. (2022), we removed everything before the first section, as well as the bibliography.
     # We also removed the comments from the .tex files, and inline-expanded definitions and macros written by users."
-    "arxiv": SourceRecipe(Arxiv(), (CleanLatex(),)),
+    "arxiv": SourceRecipe(Arxiv(), (CleanLatex(), DropRepeatedIds())),
     # "We kept the data from the 28 largest websites, removed the HTML tags from text and sorted the answers by score
     # (from highest to lowest)."
-    "stackexchange": SourceRecipe(StackExchange(), ()),
+    "stackexchange": SourceRecipe(StackExchange(), (DropRepeatedIds(),)),
 }
 
 RECIPES: Mapping[str, Recipe] = {"llama1": LLAMA1}
@@ -144,7 +150,8 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
 
 def _with(step: Step, parameters: Mapping[str, Any], where: str) -> Step:
     """The step with some of its parameters replaced."""
-    fields = {f.name: getattr(step, f.name) for f in dataclasses.fields(step)}
+    values_of: Any = step
+    fields = {f.name: getattr(step, f.name) for f in dataclasses.fields(values_of)}
     values = {}
     for name, value in parameters.items():
         if name not in fields:
@@ -153,4 +160,5 @@ def _with(step: Step, parameters: Mapping[str, Any], where: str) -> Step:
         is_number = isinstance(fields[name], int | float) and not isinstance(fields[name], bool)
         if is_number and not isinstance(value, int | float):
             raise UsageError(f"{where}.{name}: expected a number, found {value!r}")
-    return dataclasses.replace(step, **values)
+    replaced: Step = dataclasses.replace(values_of, **values)
+    return replaced

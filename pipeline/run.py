@@ -23,7 +23,7 @@ from pipeline.plan import Done, Node
 from pipeline.plan_run import RunPlan, RunPlanner
 from pipeline.progress import Progress
 from pipeline.recipes import resolve
-from pipeline.settings import Settings, as_yaml
+from pipeline.settings import Settings, UsageError, as_yaml
 from pipeline.status import StatusFile
 from pipeline.tasks import Task
 
@@ -44,7 +44,10 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
     Raises UsageError for a wrong configuration and ValueError when a task fails or a source is left empty.
     """
     recipes = resolve(settings)
-    mixture = load_mixture(settings.mixture, settings.folder)
+    try:
+        mixture = load_mixture(settings.mixture, settings.folder)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     found = {source: inputs.expand(settings, source) for source in recipes}
     with _only_run(run):
         progress = Progress(quiet=options.quiet)

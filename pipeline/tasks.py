@@ -80,6 +80,8 @@ def canonical(value: Any) -> Any:
         return {str(k): canonical(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [canonical(v) for v in value]
+    if isinstance(value, frozenset):
+        return sorted(canonical(v) for v in value)
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if callable(value):

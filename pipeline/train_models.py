@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from classifiers.perplexity import PerplexityModel, train_language_model, write_cutoffs
+from classifiers.perplexity import train_language_model
 from classifiers.references import train_references
 from pipeline import files
 from pipeline.model_files import LM_FOLDER, REFERENCE_PATH
@@ -37,7 +37,9 @@ class TrainPerplexity:
     max_articles: int = (
         1_000_000  # cc_net Makefile: the first million articles; here those with the smallest hash
     )
-    max_text_bytes: int = 500_000_000  # of training text: what is counted in memory on one machine
+    max_text_bytes: int = (
+        32_000_000  # of normalised text: n-grams are counted in memory, about 1.5 GB for this
+    )
     held_out_pages: int = (
         10_000  # crawled pages whose perplexities give the cut-offs; 10,000 fix a percentile to 1 %
     )
@@ -99,6 +101,7 @@ def train_one_language(run: str, work: TrainLanguageModel) -> Result:
     articles = [files.join(run, part) for part in work.articles]
     pages = [files.join(run, part) for part in work.pages]
     texts = (t for _, t in _smallest(articles, work.language, work.step.max_articles, work.seed, "lm"))
+    held_out = _smallest(pages, work.language, work.step.held_out_pages, work.seed, "cutoffs")
     with tempfile.TemporaryDirectory(prefix="llama-corpus-") as folder:
         report = train_language_model(
             texts,
@@ -107,19 +110,15 @@ def train_one_language(run: str, work: TrainLanguageModel) -> Result:
             order=work.step.order,
             vocabulary=work.step.vocabulary,
             max_bytes=work.step.max_text_bytes,
+            held_out=(text for _, text in held_out),
         )
-        model = PerplexityModel(folder, work.language)
-        held_out = [
-            model.perplexity(text)
-            for _, text in _smallest(pages, work.language, work.step.held_out_pages, work.seed, "cutoffs")
-        ]
-        p30, p60 = write_cutoffs(folder, work.language, held_out)
         outputs = {}
         for name in sorted(os.listdir(folder)):
             path = f"{LM_FOLDER}/{name}"
             outputs[path] = files.put(os.path.join(folder, name), files.join(run, path))
-    statistics = {**report, "p30": p30, "p60": p60, "held_out_pages": len(held_out)}
-    return Result(outputs, statistics)
+    assert report["cutoffs"] is not None
+    p30, p60 = report["cutoffs"]
+    return Result(outputs, {**report, "p30": p30, "p60": p60})
 
 
 @dataclass(frozen=True)
@@ -167,8 +166,8 @@ class FindCandidates:
 def find_candidates(run: str, work: FindCandidates) -> Result:
     cited: set[int] = set()
     for path in work.citations:
-        with files.open_binary(files.join(run, path)) as stream:
-            cited.update(np.frombuffer(stream.read(), dtype="<u8").tolist())
+        with files.open_binary(files.join(run, path)) as keys:
+            cited.update(np.frombuffer(keys.read(), dtype="<u8").tolist())
     rows: list[dict[str, Any]] = []
     limit = int(work.fraction * 2.0**64)
     for document in documents_of(files.join(run, work.part)):

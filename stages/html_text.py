@@ -15,12 +15,8 @@ from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 from resiliparse.parse.html import HTMLTree
 
 MAX_UNDECODABLE_FRACTION = 0.1  # of the non-ASCII characters; a wrong multi-byte charset replaces nearly all
-MAX_UNDECODABLE_IN_TEXT = (
-    0.001  # of all characters, for the best guess: a few broken bytes do not spoil a page
-)
-MAX_ATTRIBUTES = (
-    10_000  # of one tag; the parser's time is quadratic in them: 10,000 take 0.3 s, 100,000 take 20 s
-)
+MAX_UNDECODABLE_IN_TEXT = 0.001  # of all characters, read by the best guess: a few broken bytes may be
+MAX_ATTRIBUTES = 10_000  # of one tag: the parser is quadratic in them, 10,000 take 0.3 s, 100,000 take 20 s
 SEARCHED_CHARACTERS = 128 << 10  # shorter pages cannot hold enough attributes to be slow
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -77,11 +73,10 @@ def decode_page(page: bytes, declared: str | None) -> tuple[str, str]:
     labels = (declared, meta.group(1).decode("ascii", "replace") if meta else None)
     best, best_text, fewest = "", "", 1.1
     for label in (*labels, None):
-        charset: str | None = (
-            map_encoding_to_html5(label, fallback_utf8=False) if label else detect_encoding(page)
-        )
-        if not charset:
+        guess = map_encoding_to_html5(label, fallback_utf8=False) if label else detect_encoding(page)
+        if not guess:
             continue
+        charset = guess.lower()
         if charset.startswith("utf-16"):
             charset = "utf-8"  # WHATWG: a declaration that could be read as ASCII is not UTF-16
         try:

@@ -31,9 +31,7 @@ RECORD_START = re.compile(rb"WARC/[01]\.\d+\r?\n")
 MAX_RECORD_BYTES = 64 << 20  # Common Crawl cuts payloads at 1 MiB (5 MiB since 2025)
 MAX_HEADER_BYTES = 64 << 10  # of the WARC header block; real ones have about 600 bytes
 MAX_DICTIONARY_BYTES = 16 << 20
-MAX_INFLATION = (
-    200  # inflated bytes per compressed byte beyond one record's limit; HTML reaches about 20, a bomb 1,032
-)
+MAX_INFLATION = 200  # inflated bytes a compressed byte, beyond one record's limit; HTML has 20, a bomb 1,032
 READ_BYTES = 1 << 20  # of a plain file, and of a search
 PROBE_BYTES = 512  # compressed bytes that show whether a frame begins with a record
 

@@ -26,8 +26,11 @@ from stages.wikitext_names import (
 )
 from stages.wikitext_templates import render_template, superscript
 
-# How deep templates, links and tables may nest; MediaWiki's own limit ($wgMaxTemplateDepth of MediaWiki's parser).
+# How deep templates, links and tables may nest; MediaWiki's own limit is 100 ($wgMaxPPExpandDepth).
 MAX_DEPTH = 100
+
+# Deeper list items are shown at this depth.
+MAX_LIST_DEPTH = 8
 
 _TEMPLATE, _PARAMETER, _LINK, _EXTERNAL, _TABLE = range(5)
 
@@ -429,7 +432,7 @@ def _lines_to_text(flat: str, kept_as_is: list[str]) -> str:
 
 
 def _list_item(marks: str, text: str, numbers: list[int]) -> tuple[str, list[int]]:
-    depth = len(marks)
+    depth = min(len(marks), MAX_LIST_DEPTH)
     numbers = [*numbers[:depth], *[0] * (depth - len(numbers))]
     indent = "  " * (depth - 1)
     if marks[-1] == "#":

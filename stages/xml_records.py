@@ -43,6 +43,11 @@ class RecordSplitter:
         """What stands before the first record; None until the first record or the end has come."""
         return self._head
 
+    @property
+    def end(self) -> int:
+        """How many bytes have come so far."""
+        return self._offset + len(self._buffer)
+
     def feed(self, chunk: bytes) -> Iterator[Piece]:
         """The records that are complete with this chunk."""
         buffer = self._buffer

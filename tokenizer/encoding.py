@@ -111,9 +111,12 @@ class Encoder:
         return np.frombuffer(b"".join((self._bos, encoded, self._eos)), self.dtype)
 
     def _encode_words(self, words: Sequence[str]) -> list[bytes]:
-        """The ids of each word alone. SentencePiece puts a space before whatever it encodes, so a word that
-        begins with
-        one is passed without it, and the id of that space is cut off a word that begins with a line end."""
+        """The ids of each word alone, as bytes.
+
+        SentencePiece puts a space before whatever it encodes. So a word that begins with a space is passed
+        without it,
+        and the id of that space is cut off a word that begins with a line end.
+        """
         plain = [word if word[0] == "\n" else word[1:] for word in words]
         rows: list[list[int]] = self._model.encode(plain, num_threads=1)
         return [
@@ -134,10 +137,6 @@ class Encoder:
 
     def _as_bytes(self, ids: Sequence[int]) -> bytes:
         return np.array(ids, self.dtype).tobytes()
-
-    def encode_prompt(self, text: str) -> Tokens:
-        """BOS and the ids of the text without EOS, for a text that a model is to go on with."""
-        return self.encode(text)[:-1]
 
     def decode(self, tokens: Sequence[int] | Tokens) -> str:
         """The text of some ids; BOS and EOS give no text, bytes that are no UTF-8 become U+FFFD."""

@@ -15,10 +15,10 @@ import hashlib
 import io
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 
@@ -30,7 +30,7 @@ THREADS = 16  # SentencePiece's default; part of the bytes of the model
 SMALLEST_VOCABULARY = 260  # 3 control pieces, 256 bytes and one piece of text
 
 # The training settings in LLaMA's released tokenizer.model, apart from the size, the input and the threads.
-LLAMA_SETTINGS: Mapping[str, str | int | float | bool] = {
+LLAMA_SETTINGS: Mapping[str, Any] = {
     "model_type": "bpe",
     "character_coverage": 0.99995,
     "input_sentence_size": 200_000_000,
@@ -119,8 +119,8 @@ def train_tokenizer(
     if vocabulary < SMALLEST_VOCABULARY:
         raise ValueError(f"vocabulary {vocabulary}: set it to at least {SMALLEST_VOCABULARY} (256 are bytes)")
     lines = _Lines(texts)
-    model = io.BytesIO()
     feed = _Feed(lines)
+    model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=feed,
@@ -135,9 +135,9 @@ def train_tokenizer(
             raise feed.error from None
         raise ValueError(_explained(str(error), vocabulary, lines)) from error
     target = Path(path)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=target.name, delete=False) as stream:
-        stream.write(model.getvalue())
-    os.replace(stream.name, target)
+    partial = target.with_name(f"{target.name}.partial")
+    partial.write_bytes(model.getvalue())
+    os.replace(partial, target)
     return {
         "vocabulary": vocabulary,
         "documents": lines.documents,

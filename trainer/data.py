@@ -103,9 +103,11 @@ def open_data(run: Path, config: Mapping[str, object], settings: TrainSettings) 
     not name; each gives a message. ValueError when nothing is left, or when a shard was made with another
     tokenizer.
     """
-    encoder = run_tokenizer(run)
-    tokenizer = TokenizerIdentity(encoder.sha256, encoder.vocabulary_size, encoder.bos_id, encoder.eos_id)
-    shares = load_mixture(config.get("mixture", "llama1")).shares
+    tokenizer = run_tokenizer(run).identity
+    mixture = config.get("mixture", "llama1")
+    if not isinstance(mixture, str | Mapping):
+        raise ValueError(f"mixture: {mixture!r} must be a name, a file or a table of shares")
+    shares = load_mixture(mixture).shares
     messages: list[str] = []
     streams: dict[str, TokenStream] = {}
     validation: dict[str, TokenStream] = {}

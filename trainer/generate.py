@@ -45,7 +45,7 @@ def generate(
         )
     model = Transformer(state.model)
     load_model(checkpoints[-1], model)
-    given = [int(token) for token in encoder.encode(prompt)[:-1]]  # begins with BOS; EOS would end the text
+    given: list[int] = encoder.encode(prompt)[:-1].tolist()  # begins with BOS; EOS would end the text
     new = continue_tokens(model, given, encoder.eos_id, max_new_tokens, temperature, top_p, seed)
     # The first space of a text is the tokenizer's own, so a continuation is decoded together with its prompt.
     whole, known = encoder.decode(given + new), encoder.decode(given)

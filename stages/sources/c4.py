@@ -32,9 +32,7 @@ class C4:
     length of the origin are those of the line in the uncompressed file.
     """
 
-    max_line_bytes: int = (
-        16 << 20
-    )  # C4 drops pages over 190,000 characters; escapes take up to 12 bytes a character
+    max_line_bytes: int = 16 << 20  # C4 has no page over 190,000 characters, of up to 12 bytes each (escapes)
 
     def read(self, stream: BinaryIO, origin: str) -> Iterator[Document | Rejected]:
         stream.seek(0)

@@ -49,9 +49,7 @@ class CommonCrawl:
     `record_too_large`.
     """
 
-    max_record_bytes: int = (
-        16 << 20
-    )  # of a record's block, and of a decoded page; Common Crawl cuts at 1 to 5 MiB
+    max_record_bytes: int = 16 << 20  # of a block, and of a decoded page; Common Crawl cuts at 1 to 5 MiB
     first_line_is_title: bool = True  # of WET text; cc_net's process_wet_file
 
     def read(self, stream: BinaryIO, origin: str) -> Iterator[Document | Rejected]:

@@ -33,8 +33,13 @@ def test_finds_the_charset(html: str, charset: str, declared: str | None, found:
 
 
 def test_a_few_broken_bytes_do_not_spoil_a_page() -> None:
-    text, _ = decode_page(b"<p>" + b"plain words " * 400 + b"\xc3\x28 \xff</p>", "utf-8")
-    assert text.count("plain words") == 400
+    page = b"<p>" + b"plain words " * 400 + "日".encode() + b"\xe6\x97 \xe6</p>"
+    assert decode_page(page, "utf-8") == ("<p>" + "plain words " * 400 + "日\ufffd \ufffd</p>", "utf-8")
+    with pytest.raises(
+        UnreadablePageError, match="best guess utf-8 cannot read 67% of the non-ASCII"
+    ) as error:
+        decode_page(page[-60:], "utf-8")
+    assert error.value.reason == "charset_unknown"
 
 
 def test_text_is_that_of_the_whole_page_without_scripts_and_image_texts() -> None:

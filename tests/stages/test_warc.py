@@ -33,6 +33,7 @@ def members(count: int) -> list[bytes]:
 
 
 def flipped(data: bytes, at: int) -> bytes:
+    at %= len(data)
     return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
 
 
@@ -72,7 +73,7 @@ def test_reads_a_zstd_dictionary_in_the_first_frame() -> None:
 @pytest.mark.parametrize("at", [30, -6])
 def test_a_flipped_byte_costs_one_record(at: int) -> None:
     data = members(4)
-    data[1] = flipped(data[1], at % len(data[1]))
+    data[1] = flipped(data[1], at)
     records = read(b"".join(data))
     assert fates(records) == ["0", "damaged_record", "2", "3"]
     assert (records[1].offset, records[1].length) == (len(data[0]), len(data[1]))
@@ -88,6 +89,13 @@ def test_a_damaged_first_member_costs_one_record() -> None:
     data = members(3)
     data[0] = flipped(data[0], 40)
     assert fates(read(b"".join(data))) == ["damaged_record", "1", "2"]
+
+
+def test_a_magic_number_inside_a_damaged_member_is_no_member() -> None:
+    decoy = gzip.compress(b"not a record", mtime=0)
+    data = members(3)
+    data[1] = flipped(gzip.compress(record(1, decoy * 3), compresslevel=0, mtime=0), -6)
+    assert fates(read(b"".join(data))) == ["0", "damaged_record", "2"]
 
 
 def test_a_file_cut_at_the_end_loses_its_last_record_only() -> None:
@@ -120,7 +128,9 @@ def test_a_bomb_is_left_before_it_is_inflated() -> None:
     bomb = gzip.compress(record(1, bytes(64 << 20)))
     records = read(gzip.compress(record(0)) + bomb + gzip.compress(record(2)), limit=1 << 20)
     assert fates(records) == ["0", "record_too_large", "2"]
+    assert isinstance(records[1], DamagedRecord)
     assert records[1].length == len(bomb)
+    assert "bytes inflate to over" in records[1].detail
 
 
 def test_a_block_that_ends_at_a_bare_line_feed_goes_up_to_the_next_record() -> None:

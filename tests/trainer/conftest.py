@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from tokenizer.encoding import Encoder
-from tokenizer.shards import ShardMetadata, TokenizerIdentity, shard_name, token_batch, write_shard
+from tokenizer.shards import ShardMetadata, shard_name, token_batch, write_shard
 
 # Two sources of different text, so that their losses and their shares can be told apart.
 TEXTS = {
@@ -53,7 +53,14 @@ def make_run(tmp_path: Path, tokenizer_model: bytes) -> MakeRun:
         for source, text in TEXTS.items():
             write_split(run, source, "train", [text * 6] * 12)
             write_split(run, source, "validation", [text * 4])
-        settings = {"preset": "tiny", "steps": 10, "batch_sequences": 4, "sequence_length": 32, "seed": 7, **train}
+        settings = {
+            "preset": "tiny",
+            "steps": 10,
+            "batch_sequences": 4,
+            "sequence_length": 32,
+            "seed": 7,
+            **train,
+        }
         mixture = shares or {"wikipedia": 0.75, "books": 0.25}
         (run / "config.yaml").write_text(yaml.safe_dump({"mixture": mixture, "train": settings}), "utf-8")
         return run
@@ -61,9 +68,14 @@ def make_run(tmp_path: Path, tokenizer_model: bytes) -> MakeRun:
     return make
 
 
+@pytest.fixture
+def write_shards() -> Callable[[Path, str, str, list[str]], None]:
+    return write_split
+
+
 def write_split(run: Path, source: str, split: str, texts: list[str]) -> None:
     encoder = Encoder(run / "tokenizer" / "tokenizer.model")
-    identity = TokenizerIdentity(encoder.sha256, encoder.vocabulary_size, encoder.bos_id, encoder.eos_id)
+    identity = encoder.identity
     folder = run / "shards" / source
     folder.mkdir(parents=True, exist_ok=True)
     ids, numbers = [f"{split}-{number}" for number in range(len(texts))], list(range(len(texts)))

@@ -1,0 +1,42 @@
+"""Keeps documents in wanted languages, by fastText as in CCNet.
+
+In: a document. Out: the document with `language` and `language_score`, or a rejection. Follows LLaMA (section 2.1) by
+way of CCNet's code: best label of the whole text, score rounded to two decimals before it is compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from classifiers.language_id import LanguageIdentifier, find_model
+from stages.document import Document, Rejected
+from stages.stage import Outcome, Transform
+
+
+@dataclass(frozen=True)
+class KeepLanguage:
+    """Keep documents whose best language is one of `languages` with a score of at least `min_score`.
+
+    `languages=None, min_score=0` only detects. `model` is a path; empty takes the installed lid.176.ftz.
+    """
+
+    languages: tuple[str, ...] | None  # LLaMA section 2.1: English; CCNet: all that it knows
+    min_score: float = 0.5  # CCNet, lang_threshold
+    model: str = ""
+
+    def prepare(self) -> Transform:
+        """Load the model. ValueError when it is not there."""
+        identifier = LanguageIdentifier(find_model(self.model or None))
+        wanted = None if self.languages is None else frozenset(self.languages)
+
+        def keep(document: Document) -> Outcome:
+            language, raw = identifier.predict(document.text)
+            score = round(raw, 2)  # CCNet rounds before it compares: 0.495 passes
+            document = replace(document, language=language, language_score=score)
+            if score < self.min_score:
+                return Rejected(document, "language_score_too_low", score=score)
+            if wanted is not None and language not in wanted:
+                return Rejected(document, "language_not_wanted", score=score, detail=language)
+            return document
+
+        return keep

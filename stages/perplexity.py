@@ -1,0 +1,77 @@
+"""Keeps documents whose perplexity under a language model of Wikipedia is low enough, as CCNet.
+
+In: a document with its language. Out: the document with score `perplexity` (one decimal) and metadata `bucket` (head,
+middle, tail; all when its language has no model), or a rejection. Follows CCNet: head is below percentile 30, middle
+below 60, a perplexity equal to a cut-off falls in the worse bucket. LLaMA does not say which buckets it kept;
+RedPajama v1 kept head and middle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from classifiers.perplexity import (
+    CCNET_CUTOFFS,
+    PerplexityModel,
+    languages_with_model,
+    model_files,
+    read_cutoffs,
+)
+from stages.document import Document, Rejected
+from stages.stage import Outcome, Transform
+
+BUCKETS = ("head", "middle", "tail")
+
+
+def _cutoffs(name: str, folder: str, language: str) -> tuple[float, float]:
+    if name == "folder":
+        return read_cutoffs(folder, language)
+    if name != "ccnet":
+        raise ValueError(
+            f"cutoffs is {name!r} for the language models in {folder}; it must be folder or ccnet"
+        )
+    if language not in CCNET_CUTOFFS:
+        raise ValueError(
+            f"CCNet's cut-offs for {language} are not known; set cutoffs to folder and write {language}.json"
+        )
+    return CCNET_CUTOFFS[language]
+
+
+@dataclass(frozen=True)
+class KeepPerplexity:
+    """Keep documents of the buckets in `keep`, and all documents in a language without a model (bucket `all`).
+
+    `cutoffs` is `folder` (`<lang>.json` beside the model) or `ccnet` (its constants, for its published models).
+    """
+
+    models: str
+    keep: tuple[str, ...] = ("head", "middle")  # RedPajama v1
+    cutoffs: str = "folder"
+
+    def prepare(self) -> Transform:
+        """Read all cut-offs; a model is loaded at its first document. ValueError when something is missing."""
+        unknown = sorted(set(self.keep) - set(BUCKETS))
+        if unknown:
+            raise ValueError(
+                f"no perplexity bucket {', '.join(unknown)} to keep; choose from {', '.join(BUCKETS)}"
+            )
+        bounds: dict[str, tuple[float, float]] = {}
+        for language in languages_with_model(self.models):
+            model_files(self.models, language)
+            bounds[language] = _cutoffs(self.cutoffs, self.models, language)
+        load = cache(lambda language: PerplexityModel(self.models, language))
+
+        def keep(document: Document) -> Outcome:
+            language = document.language
+            if language is None or language not in bounds:
+                return document.with_metadata(bucket="all")
+            perplexity = round(load(language).perplexity(document.text), 1)  # CCNet rounds before it compares
+            p30, p60 = bounds[language]
+            bucket = "head" if perplexity < p30 else "middle" if perplexity < p60 else "tail"
+            document = document.with_scores(perplexity=perplexity).with_metadata(bucket=bucket)
+            if bucket not in self.keep:
+                return Rejected(document, f"perplexity_{bucket}", score=perplexity)
+            return document
+
+        return keep

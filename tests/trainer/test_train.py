@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from trainer.checkpoint import checkpoint_path, list_checkpoints
+from trainer.train import train
+
+MakeRun = Callable[..., Path]
+WriteShards = Callable[[Path, str, str, list[str]], None]
+
+
+def silent(record: Mapping[str, object]) -> None:
+    pass
+
+
+def interrupt_at(step: int) -> Callable[[Mapping[str, object]], None]:
+    def report(record: Mapping[str, object]) -> None:
+        if record.get("step") == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return report
+
+
+def metrics(run: Path) -> list[dict[str, object]]:
+    lines = [json.loads(line) for line in (run / "train" / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        del line["tokens_per_second"]
+    return lines
+
+
+def test_learns_a_repeated_text(make_run: MakeRun) -> None:
+    run = make_run(steps=60, learning_rate=5e-3, validate_every=30)
+    summary = train(run, {}, silent)
+    lines = metrics(run)
+    assert [line["step"] for line in lines] == list(range(1, 61))
+    assert lines[0]["loss"] == pytest.approx(5.77, abs=0.1)  # ln 320: nothing is known yet
+    assert isinstance(summary["loss"], float) and summary["loss"] < 1.0
+    assert [line["step"] for line in lines if "validation" in line] == [30, 60]
+    assert summary["validation"] == lines[-1]["validation"]
+    assert summary["validation"].keys() == {"books", "wikipedia"}  # type: ignore[attr-defined]
+    assert max(summary["validation"].values()) < 1.0  # type: ignore[attr-defined]
+    assert json.loads((run / "train" / "summary.json").read_text()) == summary
+
+
+def test_a_line_of_metrics_says_everything(make_run: MakeRun) -> None:
+    run = make_run(steps=4)
+    train(run, {}, silent)
+    line = json.loads((run / "train" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert list(line) == [
+        "step", "loss", "source_loss", "learning_rate", "grad_norm", "tokens", "tokens_per_second", "source_share",
+        "validation",
+    ]  # fmt: skip
+    assert (line["step"], line["tokens"], line["learning_rate"]) == (4, 4 * 4 * 32, pytest.approx(2e-4))
+    assert line["source_share"] == {"books": 0.25, "wikipedia": 0.75}
+
+
+def test_an_interrupted_run_continues_to_the_same_bits(make_run: MakeRun) -> None:
+    whole, parted = make_run("whole"), make_run("parted")
+    train(whole, {}, silent)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 5"):
+        train(parted, {}, interrupt_at(5))
+    assert signal.getsignal(signal.SIGINT) is before
+    assert [path.name for path in list_checkpoints(parted)] == ["step-000005"]
+    assert not (parted / "train" / "summary.json").exists()
+    train(parted, {}, silent)
+    assert metrics(parted) == metrics(whole)
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        ends = [(checkpoint_path(run, 10) / name).read_bytes() for run in (whole, parted)]
+        assert ends[0] == ends[1]
+    states = [json.loads((checkpoint_path(run, 10) / "state.json").read_text()) for run in (whole, parted)]
+    for state in states:
+        del state["record"]["tokens_per_second"]
+    assert states[0] == states[1]
+
+
+def test_metrics_behind_the_checkpoint_are_cut_back(make_run: MakeRun) -> None:
+    run = make_run()
+    with pytest.raises(KeyboardInterrupt):
+        train(run, {}, interrupt_at(5))
+    with open(run / "train" / "metrics.jsonl", "a") as stream:  # as a run that was killed in step 8 leaves it
+        stream.write('{"step": 6}\n{"step": 7}\n{"ste')
+    train(run, {}, silent)
+    assert [line["step"] for line in metrics(run)] == list(range(1, 11))
+    assert all("loss" in line for line in metrics(run))
+
+
+def test_a_complete_run_is_left_as_it_is(make_run: MakeRun) -> None:
+    run = make_run()
+    first = train(run, {}, silent)
+    again = train(run, {}, lambda record: pytest.fail("a step was made") if "step" in record else None)
+    assert again == first
+    assert len(metrics(run)) == 10
+
+
+def test_refuses_to_continue_with_other_settings_or_data(
+    make_run: MakeRun, write_shards: WriteShards
+) -> None:
+    run = make_run()
+    with pytest.raises(KeyboardInterrupt):
+        train(run, {}, interrupt_at(5))
+    with pytest.raises(
+        ValueError, match=r"made with other settings \(train\.learning_rate was 0\.002 and is 0\.001"
+    ):
+        train(run, {"learning_rate": 1e-3}, silent)
+    write_shards(run, "books", "train", ["another text altogether. " * 20])
+    with pytest.raises(ValueError, match=r"step-000005: made on other data"):
+        train(run, {}, silent)
+
+
+def test_what_does_not_change_the_model_may_change_on_the_way(make_run: MakeRun) -> None:
+    run = make_run()
+    with pytest.raises(KeyboardInterrupt):
+        train(run, {}, interrupt_at(5))
+    assert train(run, {"checkpoint_every": 2, "validate_every": 1}, silent)["steps"] == 10
+    assert [path.name for path in list_checkpoints(run)] == ["step-000006", "step-000008", "step-000010"]
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.safetensors", "state.json"])
+def test_a_damaged_checkpoint_is_named(file: str, make_run: MakeRun) -> None:
+    run = make_run()
+    with pytest.raises(KeyboardInterrupt):
+        train(run, {}, interrupt_at(2))
+    path = checkpoint_path(run, 2) / file
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=rf"{file}: cannot be used .*: delete step-000002 to continue"):
+        train(run, {}, silent)
+
+
+def test_a_checkpoint_of_another_shape_is_refused(make_run: MakeRun) -> None:
+    run = make_run()
+    with pytest.raises(KeyboardInterrupt):
+        train(run, {}, interrupt_at(2))
+    path = checkpoint_path(run, 2)
+    (path / "model.safetensors").write_bytes((path / "optimizer.safetensors").read_bytes())
+    with pytest.raises(ValueError, match=r"tensor exp_avg\.\S+ is not that of the model"):
+        train(run, {}, silent)
+
+
+def test_micro_batches_change_the_rounding_only(make_run: MakeRun) -> None:
+    whole, parts = make_run("whole", steps=5), make_run("parts", steps=5, micro_batch_sequences=1)
+    train(whole, {}, silent)
+    train(parts, {}, silent)
+    tensors = [load_file(checkpoint_path(run, 5) / "model.safetensors") for run in (whole, parts)]
+    assert max(float((tensors[0][name] - tensors[1][name]).abs().max()) for name in tensors[0]) < 1e-4
+    assert metrics(whole)[0]["grad_norm"] == pytest.approx(metrics(parts)[0]["grad_norm"], abs=1e-4)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(make_run: MakeRun) -> None:
+    run = make_run(learning_rate=1e30, warmup_steps=0)
+    with pytest.raises(
+        ValueError, match=r"train: step \d+ has loss \S+ and gradient norm \S+: lower train\.learning"
+    ):
+        train(run, {}, silent)
+
+
+def test_progress_goes_to_stderr_and_results_nowhere(
+    make_run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(make_run(steps=2), {})
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = printed.err.splitlines()
+    assert lines[0].startswith("train: tiny: ") and "2 steps of 128 tokens on cpu; begins" in lines[0]
+    assert [line[:16] for line in lines[1:]] == ["train: step 1/2 ", "train: step 2/2 "]
