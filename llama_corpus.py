@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).resolve().parent / "examples"
 # command -> (module, name in it, one line of help). Listing the commands imports none of them.
 COMMANDS = {
     "demo": (
-        "llama_corpus_demo",
+        "llama_corpus",
         "demo",
         "Run the bundled sample: seven sources to a report and a tiny model.",
     ),

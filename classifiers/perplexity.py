@@ -28,10 +28,9 @@ import sentencepiece
 
 from classifiers import kneser_ney
 
-HEAD_PERCENTILE, MIDDLE_PERCENTILE = (
-    30,
-    60,
-)  # CCNet, cutoff.csv: head below the first, middle below the second
+# CCNet, cutoff.csv: head is below the first, middle below the second.
+HEAD_PERCENTILE = 30
+MIDDLE_PERCENTILE = 60
 
 # CCNet's cutoff.csv for the languages of LLaMA's Wikipedia; they hold for CCNet's published models alone.
 CCNET_CUTOFFS: dict[str, tuple[float, float]] = {

@@ -251,7 +251,7 @@ def parse_count(given: object) -> int:
 
     ValueError when it is not a whole number from 0 to 10^18.
     """
-    text = "" if isinstance(given, bool) else str(given).strip().replace("_", "")
+    text = str(given).strip().replace("_", "")
     suffix = text[-1:].upper() if text[-1:].isalpha() else ""
     try:
         value = Decimal(text[: len(text) - len(suffix)]).scaleb(SUFFIXES[suffix])

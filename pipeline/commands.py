@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from typing import Any
 
@@ -40,8 +39,6 @@ def run(
     """Run CONFIG to documents, tokenizer, shards and report in RUN. Beam's own flags go after `--`."""
     if beam_flags and not beam_flags[0].startswith("-"):
         raise UsageError(f"unexpected argument {beam_flags[0]!r}; Beam's flags go after --")
-    if quiet:
-        logging.getLogger("apache_beam").setLevel(logging.ERROR)
     settings = load_settings(config, overrides)
     manifest = run_pipeline(settings, folder, Options(workers, beam_flags, only, quiet))
     if manifest is None:

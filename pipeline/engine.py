@@ -9,6 +9,7 @@ killed worker is an error at once and not a hang. No code here knows which runne
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -113,6 +114,8 @@ def run_tasks(run: str, tasks: Sequence[Task], beam_flags: Sequence[str]) -> Non
     flags = list(beam_flags)
     if not any(flag == "--runner" or flag.startswith("--runner=") for flag in flags):
         flags.insert(0, LOCAL_RUNNER)
+        # What fails is raised here and told in one line; Beam would log its own stack of the same error before.
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     options = PipelineOptions(flags)
     pipeline = beam.Pipeline(options=options)
     elements = pipeline | "Tasks" >> beam.Create(list(tasks), reshuffle=False)

@@ -17,6 +17,7 @@ from typing import Any
 
 from mixtures.mixture import Mixture, plan_mixture
 from pipeline.inputs import Input
+from pipeline.model_files import LANGUAGE_ID_PATH, LM_FOLDER, REFERENCE_PATH
 from pipeline.parts import add_counts, conservation_breaks
 from pipeline.plan import Done
 from pipeline.plan_run import TOKENIZER, RunPlan
@@ -163,14 +164,19 @@ def build_manifest(
 
 
 def _models(done: Done, training: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    models: dict[str, Any] = {
-        path.removeprefix("models/"): {"sha256": sha} for path, sha in sorted(done.models("models/").items())
-    }
-    for name, statistics in training.items():
-        if name.endswith("train_perplexity"):
-            models["lm"] = {s["language"]: s for s in statistics}
-        elif name.endswith("train_references/train"):
-            models["reference"] = statistics[0]
+    """Each model with its SHA-256, and with what its training reported when the run trained it."""
+    digests = done.models("models/")
+    models: dict[str, Any] = {}
+    if LANGUAGE_ID_PATH in digests:
+        models["language_id"] = {"sha256": digests[LANGUAGE_ID_PATH]}
+    trained = {s["language"]: s for n, found in training.items() if n.endswith("perplexity") for s in found}
+    for path, sha in sorted(digests.items()):
+        if path.startswith(f"{LM_FOLDER}/") and ".arpa" in path:
+            language = path.removeprefix(f"{LM_FOLDER}/").split(".")[0]
+            models.setdefault("lm", {})[language] = {"sha256": sha, **trained.get(language, {})}
+    if REFERENCE_PATH in digests:
+        reports = [s for n, found in training.items() if n.endswith("train_references/train") for s in found]
+        models["reference"] = {"sha256": digests[REFERENCE_PATH], **(reports[0] if reports else {})}
     return models
 
 

@@ -77,11 +77,10 @@ LLAMA1: Recipe = {
             DropDuplicateLines(window_files=50, keep="none"),  # cc_net/mine.py hash_in_mem
             KeepLanguage(languages=("en",), min_score=0.5),  # cc_net/mine.py lang_threshold
             TrainPerplexity(),
-            KeepPerplexity(
-                models="", keep=("head", "middle")
-            ),  # the paper is silent; RedPajama v1 keeps head and middle
-            TrainReferences(),
-            KeepReferences(min_probability=0.25),  # the paper is silent; RedPajama v1 data_prep/cc/classifier
+            TrainReferences(),  # against random pages of the crawl, so before perplexity chooses among them
+            # The paper is silent on buckets and threshold; RedPajama v1 keeps head and middle, and 0.25.
+            KeepPerplexity(models="", keep=("head", "middle")),
+            KeepReferences(min_probability=0.25),
         ),
     ),
     # "The preprocessing of C4 also contains deduplication and language identification steps": as published.

@@ -13,26 +13,32 @@ import html
 import re
 from urllib.parse import unquote_to_bytes
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Longest URL that is read; RFC 9110 section 4.1 asks for 8,000 octets.
 MAX_URL_CHARACTERS = 8000
 
 # https://meta.wikimedia.org/wiki/Complete_list_of_Wikimedia_projects, and the hosts of their tools.
-WIKIMEDIA_DOMAINS = frozenset(
-    "wikipedia.org wikimedia.org wiktionary.org wikidata.org wikibooks.org wikinews.org wikiquote.org wikisource.org "
-    "wikiversity.org wikivoyage.org wikispecies.org wikifunctions.org mediawiki.org wikimediafoundation.org "
-    "wmflabs.org wmcloud.org toolforge.org toolserver.org".split()
+WIKIMEDIA_DOMAINS = _words(
+    "wikipedia.org wikimedia.org wiktionary.org wikidata.org wikibooks.org wikinews.org wikiquote.org "
+    "wikisource.org wikiversity.org wikivoyage.org wikispecies.org wikifunctions.org mediawiki.org "
+    "wikimediafoundation.org wmflabs.org wmcloud.org toolforge.org toolserver.org"
 )
 
 # Hosts whose paths hold the address of the archived page (https://en.wikipedia.org/wiki/Help:Archiving_a_source).
-ARCHIVE_HOSTS = frozenset(
-    "web.archive.org archive.is archive.today archive.ph archive.li archive.md archive.vn archive.fo webcitation.org "
-    "liveweb.archive.org replay.web.archive.org wayback.archive.org web-beta.archive.org ghostarchive.org".split()
+ARCHIVE_HOSTS = _words(
+    "web.archive.org archive.is archive.today archive.ph archive.li archive.md archive.vn archive.fo "
+    "webcitation.org liveweb.archive.org replay.web.archive.org wayback.archive.org web-beta.archive.org "
+    "ghostarchive.org"
 )
 
 # Parameters that tell where a reader came from and never change the page: Google's utm_* and click ids, and those of
 # Facebook, Microsoft, Yandex, Mailchimp, Instagram and Twitter as their documentation names them.
-TRACKING_PARAMETERS = frozenset(
-    "fbclid gclid gclsrc dclid gbraid wbraid msclkid yclid mc_cid mc_eid igshid twclid _ga".split()
+TRACKING_PARAMETERS = _words(
+    "fbclid gclid gclsrc dclid gbraid wbraid msclkid yclid mc_cid mc_eid igshid twclid _ga"
 )
 
 _URL = re.compile(r"(?:https?:)?//[^\s\[\]<>\"|{}\x00-\x20\x7f]+", re.IGNORECASE)
@@ -44,7 +50,7 @@ _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 
 
 def url_host(url: str) -> str:
-    """The host of an http(s) URL in lower case and ASCII, without user, default port and `www.`; "" when it has none."""
+    """The host of an http(s) URL in lower-case ASCII, without user, default port and `www.`; "" when it has none."""
     parts = _PARTS.match(url.strip())
     return _host(parts[1]) if parts else ""
 
@@ -167,7 +173,8 @@ def _normal_encoding(part: str) -> str:
             out.append(chr(code) if code in _KEPT_BYTES else f"%{code:02X}")
         else:
             out.extend(
-                chr(code) if code in _BARE_BYTES else f"%{code:02X}" for code in piece.encode("utf-8", "replace")
+                chr(code) if code in _BARE_BYTES else f"%{code:02X}"
+                for code in piece.encode("utf-8", "replace")
             )
     return "".join(out)
 

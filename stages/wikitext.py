@@ -8,7 +8,7 @@ unclosed tag has no end. The LLaMA paper (section 2.1) asks for pages without "h
 formatting boilerplate".
 
 One pass finds the marks and keeps a stack of what is open; its depth is capped, so the time is linear in the length of
-the text whatever the text is. A second pass goes over the lines.
+the text whatever the text is. A second pass (`stages.wikitext_lines`) goes over the lines.
 """
 
 from __future__ import annotations
@@ -18,19 +18,18 @@ import re
 from dataclasses import dataclass, field
 
 from stages.document import Document, Rejected
+from stages.wikitext_lines import lines_to_text
 from stages.wikitext_names import (
     ENGLISH_HIDDEN_NAMESPACES,
     HIDDEN_NAMESPACES,
     MAGIC_WORDS,
     PAPER_LANGUAGES,
+    words,
 )
 from stages.wikitext_templates import render_template, superscript
 
 # How deep templates, links and tables may nest; MediaWiki's own limit is 100 ($wgMaxPPExpandDepth).
 MAX_DEPTH = 100
-
-# Deeper list items are shown at this depth.
-MAX_LIST_DEPTH = 8
 
 _TEMPLATE, _PARAMETER, _LINK, _EXTERNAL, _TABLE = range(5)
 
@@ -48,27 +47,19 @@ _TOKEN = re.compile(
 )
 
 # Extension tags (https://www.mediawiki.org/wiki/Parser_extension_tags): their content is no wikitext for the parser.
-_DROPPED_TAGS = frozenset(
+_DROPPED_TAGS = words(
     "ref references gallery timeline imagemap graph score templatestyles mapframe maplink hiero inputbox "
-    "categorytree indicator includeonly templatedata charinsert dynamicpagelist".split()
+    "categorytree indicator includeonly templatedata charinsert dynamicpagelist"
 )
-_VERBATIM_TAGS = frozenset("nowiki math chem ce pre syntaxhighlight source".split())
-_BLOCK_TAGS = frozenset("p div center blockquote poem hr ul ol dl h1 h2 h3 h4 h5 h6 pre syntaxhighlight source".split())
-_LINE_TAGS = frozenset("br li dt dd".split())
-_PLAIN_TAGS = frozenset(
-    "b i u s em strong small big sub sup span font code tt kbd samp var cite q abbr ins del dfn strike bdi bdo ruby rb "
-    "rt rp mark data time wbr noinclude onlyinclude section nowiki translate".split()
+_VERBATIM_TAGS = words("nowiki math chem ce pre syntaxhighlight source")
+_BLOCK_TAGS = words("p div center blockquote poem hr ul ol dl h1 h2 h3 h4 h5 h6 pre syntaxhighlight source")
+_LINE_TAGS = words("br li dt dd")
+_PLAIN_TAGS = words(
+    "b i u s em strong small big sub sup span font code tt kbd samp var cite q abbr ins del dfn strike bdi bdo "
+    "ruby rb rt rp mark data time wbr noinclude onlyinclude section nowiki translate"
 )
 
 _INTERLANGUAGE = re.compile(r"(?!doi|rfc)[a-z]{2,3}(?:-[a-z]{2,10})*|simple")
-_QUOTES = re.compile(r"''+")
-_HEADING = re.compile(r"(={1,6})(.+?)\1[ \t]*")
-_LIST = re.compile(r"[*#:;]+")
-_SPACES = re.compile(r"[ \t\u00a0]+")
-_EMPTY_BRACKETS = re.compile(r" ?\([\s,;:]*\)")
-_LEFT_OPEN = re.compile(r"\([ ]?[,;:][\s,;:]*")
-_BEFORE_SIGN = re.compile(r" ([,.;:])(?=\s|$)")
-_KEPT_AS_IS = re.compile("\x00(\\d+)\x00")
 _UNCONVERTED = re.compile(r"-\{([^{}\n]*)\}-")
 _NEXT_HEADING = re.compile(r"^==", re.MULTILINE)
 
@@ -113,7 +104,7 @@ def plain_text(wikitext: str, language: str = "en", title: str = "") -> str:
     flat = scanner.flatten(wikitext.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n"))
     if language in ("sr", "zh"):  # https://www.mediawiki.org/wiki/Writing_systems/Syntax
         flat = _UNCONVERTED.sub(r"\1", flat)
-    return _lines_to_text(flat, scanner.kept_as_is)
+    return lines_to_text(flat, scanner.kept_as_is)
 
 
 class _Scanner:
@@ -131,6 +122,7 @@ class _Scanner:
         position = 0
         while match := _TOKEN.search(text, position):
             kind = match.lastgroup
+            assert kind is not None
             start, end = match.span(kind) if kind not in ("tag", "magic") else match.span()
             top = stack[-1]
             if start > position:
@@ -240,7 +232,9 @@ class _Scanner:
                 shown = opened.arguments[1] if len(opened.arguments) > 1 else ""
             else:
                 name = opened.arguments[0]
-                rendered = render_template(name, opened.arguments[1:], self._title) if len(name) < 300 else None
+                rendered = (
+                    render_template(name, opened.arguments[1:], self._title) if len(name) < 300 else None
+                )
                 shown = rendered or ""
             stack[-1].pieces.append(shown)
         if count and len(stack) == 1:
@@ -348,96 +342,3 @@ _END_TAGS = {
 
 def _end_tag(name: str) -> re.Pattern[str]:
     return _END_TAGS[name]
-
-
-def _without_quotes(line: str) -> str:
-    """Drops bold and italic marks by MediaWiki's rule (Parser::doQuotes): runs of 2, 3 and 5 apostrophes are marks; if a
-    line has an odd number of both, one bold mark was an apostrophe before an italic one (`l'''arte''`)."""
-    runs = [len(run) for run in _QUOTES.findall(line)]
-    bold = sum(length == 3 or length >= 4 for length in runs)
-    italic = sum(length == 2 or length >= 5 for length in runs)
-    apostrophe = -1
-    if bold % 2 and italic % 2:
-        starts = [m.start() for m in _QUOTES.finditer(line) if len(m.group()) == 3]
-        # After a word of one letter first, then after a longer one, then after a blank.
-        ranks = [
-            (2 if line[s - 1 : s] in ("", " ") else 0 if line[s - 2 : s - 1] in ("", " ") else 1, s)
-            for s in starts
-        ]
-        apostrophe = min(ranks)[1] if ranks else -1
-
-    def replaced(match: re.Match[str]) -> str:
-        length = len(match.group())
-        if match.start() == apostrophe or length == 4:
-            return "'"
-        return "'" * max(0, length - 5)
-
-    return _QUOTES.sub(replaced, line)
-
-
-def _tidy(line: str) -> str:
-    """One line without quotes, entities and the traces of what was taken out."""
-    if "''" in line:
-        line = _without_quotes(line)
-    if "&" in line:
-        line = html.unescape(line)
-    line = _SPACES.sub(" ", line)
-    if "(" in line:
-        line = _LEFT_OPEN.sub("(", _EMPTY_BRACKETS.sub("", line))
-    return _BEFORE_SIGN.sub(r"\1", line).strip()
-
-
-def _lines_to_text(flat: str, kept_as_is: list[str]) -> str:
-    """The second pass: headings, lists, blank lines; then what was kept as it is comes back."""
-    out: list[str] = []
-    headings: list[tuple[int, str]] = []  # met, but nothing beneath them yet
-    numbers: list[int] = []
-    blank = False
-    for raw in flat.split("\n"):
-        line = raw.strip()
-        if line.startswith("="):
-            match = _HEADING.fullmatch(line)
-            words = _tidy(match[2]).strip("= ") if match else ""
-            if match and words:
-                level = len(match[1])
-                while headings and headings[-1][0] >= level:
-                    headings.pop()
-                headings.append((level, words))
-                numbers = []
-                continue
-        marks = _LIST.match(line)
-        if line.startswith("----"):
-            line = line.lstrip("-")
-        text = _tidy(line[marks.end() :] if marks else line)
-        if not text:
-            blank = blank or not raw.strip()
-            numbers = [] if not marks else numbers
-            continue
-        if marks:
-            text, numbers = _list_item(marks.group(), text, numbers)
-        else:
-            numbers = []
-        if headings:
-            for _, words in headings:
-                out += ["", words]
-            out.append("")
-            headings = []
-        elif blank:
-            out.append("")
-        blank = False
-        out.append(text)
-    text = "\n".join(out).strip()
-    text = _KEPT_AS_IS.sub(lambda match: kept_as_is[int(match[1])], text)
-    return text.encode("utf-8", "replace").decode("utf-8") if kept_as_is else text
-
-
-def _list_item(marks: str, text: str, numbers: list[int]) -> tuple[str, list[int]]:
-    depth = min(len(marks), MAX_LIST_DEPTH)
-    numbers = [*numbers[:depth], *[0] * (depth - len(numbers))]
-    indent = "  " * (depth - 1)
-    if marks[-1] == "#":
-        numbers[-1] += 1
-        return f"{indent}{numbers[-1]}. {text}", numbers
-    if marks[-1] == "*":
-        return f"{indent}- {text}", numbers
-    return text, numbers

@@ -7,8 +7,35 @@ dumps can be read too. All names are in lower case and compare case-folded.
 
 from __future__ import annotations
 
+
+def words(text: str) -> frozenset[str]:
+    """The words of a table, which are parted by blanks."""
+    return frozenset(text.split())
+
+
 # LLaMA paper, section 2.1, "Wikipedia".
-PAPER_LANGUAGES = tuple("bg ca cs da de en es fr hr hu it nl pl pt ro ru sl sr sv uk".split())
+PAPER_LANGUAGES = (
+    "bg",
+    "ca",
+    "cs",
+    "da",
+    "de",
+    "en",
+    "es",
+    "fr",
+    "hr",
+    "hu",
+    "it",
+    "nl",
+    "pl",
+    "pt",
+    "ro",
+    "ru",
+    "sl",
+    "sr",
+    "sv",
+    "uk",
+)
 
 # Links into these namespaces show a file or nothing at all in the running text (File, Media, Category).
 _ENGLISH_HIDDEN = "file image media category"
@@ -35,37 +62,35 @@ _HIDDEN = {
     "uk": "файл зображення медіа категорія",
     "zh": "文件 檔案 档案 图像 圖像 媒體 媒体 分类 分類",
 }
-HIDDEN_NAMESPACES = {
-    language: frozenset(f"{_ENGLISH_HIDDEN} {names}".split()) for language, names in _HIDDEN.items()
-}
-ENGLISH_HIDDEN_NAMESPACES = frozenset(_ENGLISH_HIDDEN.split())
+HIDDEN_NAMESPACES = {language: words(f"{_ENGLISH_HIDDEN} {names}") for language, names in _HIDDEN.items()}
+ENGLISH_HIDDEN_NAMESPACES = words(_ENGLISH_HIDDEN)
 
-REDIRECT_WORDS = frozenset(
-    "redirect виж пренасочване redirecció redireccio přesměruj redirectto omdirigering weiterleitung redirección "
-    "redireccion redirection preusmjeri átirányítás rinvia rinvio rimando doorverwijzing patrz przekieruj tam "
-    "redirecionamento redirecionar redirecteaza перенаправление перенапр preusmeritev preusmeri преусмери "
-    "перенаправлення 転送 リダイレクト 重定向 重新導向".split()
+REDIRECT_WORDS = words(
+    "redirect виж пренасочване redirecció redireccio přesměruj redirectto omdirigering weiterleitung "
+    "redirección redireccion redirection preusmjeri átirányítás rinvia rinvio rimando doorverwijzing patrz "
+    "przekieruj tam redirecionamento redirecionar redirecteaza перенаправление перенапр preusmeritev preusmeri "
+    "преусмери перенаправлення 転送 リダイレクト 重定向 重新導向"
 )
 
 # Templates that mark a page as a disambiguation page ([[MediaWiki:Disambiguationspage]] of each wiki).
-DISAMBIGUATION_TEMPLATES = frozenset(
-    name.replace("_", " ")
-    for name in "disambig disambiguation dab disamb hndis geodis disambiguation_page пояснение desambiguació "
-    "rozcestník flertydig begriffsklärung desambiguación desambiguacion homonymie razdvojba egyért egyért-redir "
-    "disambigua aimai 曖昧さ回避 dp dpintro ujednoznacznienie disambig-pt desambiguação desambig dezambiguizare dezambig "
-    "неоднозначность razločitev вишезначна_одредница višeznačna_odrednica förgrening gren багатозначність "
-    "неоднозначність 消歧義 消歧义".split()
+_DISAMBIGUATION = words(
+    "disambig disambiguation dab disamb hndis geodis disambiguation_page пояснение desambiguació "
+    "rozcestník flertydig begriffsklärung desambiguación desambiguacion homonymie razdvojba egyért "
+    "egyért-redir disambigua aimai 曖昧さ回避 dp dpintro ujednoznacznienie disambig-pt desambiguação "
+    "desambig dezambiguizare dezambig неоднозначность razločitev вишезначна_одредница "
+    "višeznačna_odrednica förgrening gren багатозначність неоднозначність 消歧義 消歧义"
 )
+DISAMBIGUATION_TEMPLATES = frozenset(name.replace("_", " ") for name in _DISAMBIGUATION)
 
 # `__TOC__` and the like: what stands between the underscores.
-MAGIC_WORDS = frozenset(
+MAGIC_WORDS = words(
     "toc notoc forcetoc noeditsection newsectionlink nonewsectionlink nogallery hiddencat expectunusedcategory "
-    "noindex index staticredirect disambig nocc nocontentconvert notc notitleconvert noglobal archivedtalk notalk "
-    "съдържание безсъдържание obsah bezobsahu inhaltsverzeichnis kein_inhaltsverzeichnis "
-    "inhaltsverzeichnis_erzwingen abschnitte_nicht_bearbeiten tdc notdc sin_tdc sommaire aucunsommaire aucuntdm "
-    "sadržaj bezsadržaja tartalomjegyzék nincstj nincstartalomjegyzék legyentartalomjegyzék indice noindice "
-    "forzaindice 目次 目次非表示 目次強制 inhoud geeninhoud inhoud_dwingen spis bezspisu zespisem semtdc sumário "
-    "forcartdc cuprins faracuprins оглавление огл без_оглавления без_огл обязательное_оглавление обяз_огл "
+    "noindex index staticredirect disambig nocc nocontentconvert notc notitleconvert noglobal archivedtalk "
+    "notalk съдържание безсъдържание obsah bezobsahu inhaltsverzeichnis kein_inhaltsverzeichnis "
+    "inhaltsverzeichnis_erzwingen abschnitte_nicht_bearbeiten tdc notdc sin_tdc sommaire aucunsommaire "
+    "aucuntdm sadržaj bezsadržaja tartalomjegyzék nincstj nincstartalomjegyzék legyentartalomjegyzék indice "
+    "noindice forzaindice 目次 目次非表示 目次強制 inhoud geeninhoud inhoud_dwingen spis bezspisu zespisem "
+    "semtdc sumário forcartdc cuprins faracuprins оглавление огл без_оглавления без_огл обязательное_оглавление обяз_огл "
     "brezkazalavsebine садржај безсадржаја innehållsförteckning ingeninnehållsförteckning зміст без_змісту "
-    "обов_зміст безредагув".split()
+    "обов_зміст безредагув"
 )

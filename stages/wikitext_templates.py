@@ -15,8 +15,9 @@ Named = dict[str, str]
 Rule = Callable[[Positional, Named], str]
 
 _MONTHS = (
-    "January February March April May June July August September October November December".split()
-)  # fmt: skip
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 _SUPERSCRIPTS = str.maketrans("0123456789+-−()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿ")
 _SUPERSCRIPT_CHARACTERS = frozenset("0123456789+-−()n")
 
@@ -107,6 +108,18 @@ def _value(positional: Positional, named: Named) -> str:
     return words[0] + error + power + (f" {unit.strip()}" if unit else "")
 
 
+def _quantity(positional: Positional, named: Named) -> str:
+    """`{{unité|892|km|2}}` as `892 km²`: a number, then units, each with its exponent if it has one."""
+    words = [p.strip() for p in positional if p.strip()]
+    out = words[:1]
+    for word in words[1:]:
+        if len(out) > 1 and re.fullmatch(r"[-−]?\d", word):
+            out[-1] += superscript(word)
+        else:
+            out.append(word)
+    return " ".join(out)
+
+
 def _fraction(positional: Positional, named: Named) -> str:
     words = [p.strip() for p in positional if p.strip()]
     if len(words) == 3:
@@ -142,13 +155,13 @@ def _century(positional: Positional, named: Named) -> str:
 def _rules() -> dict[str, Rule]:
     table: list[tuple[str, Rule]] = [
         # text in another dress
-        ("nowrap, nobr, nobreak, nobold, noitalic, small, smaller, big, bigger, large, larger, resize, em, strong, bold, "
-         "italic, sic, tq, kbd, code, mono, monospace, var, mvar, math, abbr, abbrv, tooltip, hover, sc, smallcaps, "
-         "small caps, sub, smaller, unicode, dfn, vanchor, visible anchor, linktext, ipa, script, polytonic, music, bracket, "
-         "keypress, underline, not a typo, proper name, chem2, okina text, flag, flagcountry, flagu, srlink, "
+        ("nowrap, nobr, nobreak, nobold, noitalic, small, smaller, big, bigger, large, larger, resize, em, strong, "
+         "italic, sic, bold, tq, kbd, code, mono, monospace, var, mvar, math, abbr, abbrv, tooltip, hover, sc, "
+         "smallcaps, small caps, sub, smaller, unicode, dfn, vanchor, visible anchor, linktext, ipa, script, polytonic, "
+         "music, bracket, keypress, underline, not a typo, proper name, chem2, okina text, flag, flagcountry, flagu, srlink, "
          "langue texte, petit, petites capitales, pc, nobr., lien texte, api, gri", _argument(0)),
-        ("lang, langx, langue, lingua, idioma, taal, cizojazyčně, vjazyce2, cjz, font color, color, colored text, colour, "
-         "wikt-lang, wt, audio, pronunciation", _argument(1)),
+        ("lang, langx, langue, lingua, idioma, taal, cizojazyčně, vjazyce2, cjz, font color, color, colored text, "
+         "colour, wikt-lang, wt, audio, pronunciation", _argument(1)),
         ("transl, transliteration, sort, lien", _last),
         ("sup, exp", lambda positional, named: superscript(_argument(0)(positional, named).strip())),
         ("quote, blockquote, bquote, cquote, quotation, zitat, citation bloc, début citation bloc, cytat, citazione, "
@@ -159,7 +172,8 @@ def _rules() -> dict[str, Rule]:
         ("frac, fraction, sfrac", _fraction),
         ("e", lambda positional, named: "×10" + superscript(_argument(0)(positional, named).strip())),
         ("gaps, chem", _joined("")),
-        ("unité, unite, unidad, unitat, nombre, num, m, szám, unità, fmtn, heure, date, date-, data, dtlink", _joined(" ")),
+        ("unité, unite, unidad, unitat, unità", _quantity),
+        ("nombre, num, m, szám, fmtn, heure, date, date-, data, dtlink", _joined(" ")),
         ("birth date, death date, birth date and age, death date and age, start date, end date, start date and age, "
          "birth-date, death-date, film date, dts", _date),
         ("as of", _as_of),

@@ -24,6 +24,10 @@ class Piece:
     too_long: bool = False
 
 
+class NoRecords(ValueError):
+    """The stream has no record where it should have begun."""
+
+
 class RecordSplitter:
     """Cuts at opening tags of one name. A record over `max_bytes` is given up: its piece is empty and `too_long`."""
 
@@ -64,7 +68,7 @@ class RecordSplitter:
         self._looked -= cut
         if len(buffer) > self._max_bytes:
             if self._head is None:
-                raise ValueError(f"no <{self._tag}> in the first {len(buffer)} bytes")
+                raise NoRecords(f"no <{self._tag}> in the first {len(buffer)} bytes")
             if not self._skipping:
                 yield Piece(b"", self._offset, too_long=True)
                 self._skipping = True
@@ -95,7 +99,12 @@ def parse_xml(data: bytes, huge: bool = False) -> etree._Element:
     `huge` lifts libxml2's limit of 10 MB a text; the caller has capped the bytes.
     """
     parser = etree.XMLParser(
-        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=huge, remove_comments=True, remove_pis=True
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=huge,
+        remove_comments=True,
+        remove_pis=True,
     )
     try:
         return etree.fromstring(data, parser)

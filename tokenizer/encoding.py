@@ -101,39 +101,39 @@ class Encoder:
             return np.frombuffer(self._bos + self._eos, self.dtype)
         words: list[str] = WORD.findall(" " + text)
         table = self._table
-        unseen = list(dict.fromkeys(word for word in words if word not in table))
-        ids = dict(zip(unseen, self._encode_words(unseen), strict=True))
-        if len(ids) == len(words):
-            encoded = b"".join(ids.values())
-        else:
-            encoded = b"".join([table[word] if word in table else ids[word] for word in words])
-        self._remember(ids)
-        return np.frombuffer(b"".join((self._bos, encoded, self._eos)), self.dtype)
+        unseen = list(set(words).difference(table))
+        table.update(zip(unseen, self._encode_words(unseen), strict=True))
+        encoded = b"".join([self._bos, *map(table.__getitem__, words), self._eos])
+        self._forget(unseen)
+        return np.frombuffer(encoded, self.dtype)
 
     def _encode_words(self, words: Sequence[str]) -> list[bytes]:
         """The ids of each word alone, as bytes.
 
-        SentencePiece puts a space before whatever it encodes. So a word that begins with a space is passed
-        without it,
-        and the id of that space is cut off a word that begins with a line end.
+        SentencePiece puts a space before whatever it encodes, unless that is empty. So a word that begins with a
+        space is passed without it, and the id of that space is cut off a word that begins with a line end.
         """
         plain = [word if word[0] == "\n" else word[1:] for word in words]
         rows: list[list[int]] = self._model.encode(plain, num_threads=1)
-        return [
-            self._as_bytes(ids[1:] if word[0] == "\n" else ids)
-            if word[1:] or word[0] == "\n"
-            else self._space
-            for word, ids in zip(words, rows, strict=True)
-        ]
+        encoded = []
+        for word, ids in zip(words, rows, strict=True):
+            if word in (" ", SPACE):
+                encoded.append(self._space)
+            else:
+                encoded.append(self._as_bytes(ids[1:] if word[0] == "\n" else ids))
+        return encoded
 
-    def _remember(self, ids: dict[str, bytes]) -> None:
+    def _forget(self, added: Sequence[str]) -> None:
+        """Takes long words out of the table again, and empties it when it has grown too large."""
+        table = self._table
+        for word in added:
+            if len(word) > MAX_REMEMBERED_CHARACTERS:
+                del table[word]
+            else:
+                self._table_bytes += ENTRY_BYTES + len(word) + len(table[word])
         if self._table_bytes > MAX_TABLE_BYTES:
-            self._table.clear()
+            table.clear()
             self._table_bytes = 0
-        for word, encoded in ids.items():
-            if len(word) <= MAX_REMEMBERED_CHARACTERS:
-                self._table[word] = encoded
-                self._table_bytes += ENTRY_BYTES + len(word) + len(encoded)
 
     def _as_bytes(self, ids: Sequence[int]) -> bytes:
         return np.array(ids, self.dtype).tobytes()

@@ -29,7 +29,9 @@ UNKNOWN_MARK = "\u2585"  # SentencePiece's own mark in training text: it skips l
 THREADS = 16  # SentencePiece's default; part of the bytes of the model
 SMALLEST_VOCABULARY = 260  # 3 control pieces, 256 bytes and one piece of text
 
-# The training settings in LLaMA's released tokenizer.model, apart from the size, the input and the threads.
+# The training settings in LLaMA's released tokenizer.model, apart from the size, the input and the threads, and
+# from
+# train_extremely_large_corpus (false), which SentencePiece 0.2.3 ignores with a warning.
 LLAMA_SETTINGS: Mapping[str, Any] = {
     "model_type": "bpe",
     "character_coverage": 0.99995,
@@ -56,7 +58,6 @@ LLAMA_SETTINGS: Mapping[str, Any] = {
     "normalization_rule_name": "identity",
     "add_dummy_prefix": True,
     "remove_extra_whitespaces": False,
-    "train_extremely_large_corpus": False,
 }
 
 

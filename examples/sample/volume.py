@@ -1,130 +1,110 @@
 """Adds volume to the sample: real text that every machine with Python has, packed when the demonstration runs.
 
 In: the standard library and the installed packages. Out: `commoncrawl/python-docs.warc.gz`, the documentation of the
-public modules as pydoc renders it to HTML, and `github/installed/NAME-VERSION.tar.gz`, Python sources of installed
-packages under a permissive licence with that licence at the top. Memory addresses, paths and values of data (which may
-come from the environment) are left out, so that the bytes are the same in every run on one machine.
+public modules, taken from their docstrings, as HTML pages; and `github/installed/NAME-VERSION.tar.gz`, Python sources
+of installed packages under a permissive licence with that licence at the top. Modules are parsed and never imported, so
+nothing of the machine or its environment gets into a page and the bytes are the same in every run.
 
     python examples/sample/volume.py OUT
 """
 
 from __future__ import annotations
 
-import contextlib
+import ast
 import gzip
-import importlib
+import html
 import importlib.metadata
-import importlib.util
+import inspect
 import io
 import json
 import os
-import pkgutil
-import pydoc
 import re
 import sys
 import tarfile
 import uuid
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 DATE = "2021-10-04T12:00:00Z"
 EPOCH = 1_633_348_800  # the same moment, modification time of every archive member
-MIN_PAGE_BYTES, MAX_PAGE_BYTES = 2_000, 200_000
+MIN_PAGE_BYTES, MAX_PAGE_BYTES = 1_500, 200_000
 MAX_PAGES = 300
 MAX_PACKAGES = 20
 MAX_PACKAGE_BYTES = 1_000_000
 MAX_SOURCE_BYTES = 10_000_000
 
-# Modules with an effect when imported, of one platform, of tables only, or on their way out.
+# Modules that hold tables, tests or other programs and hardly any prose.
 LEFT_OUT = frozenset(
-    (
-        *(
-            "antigravity",
-            "this",
-            "idlelib",
-            "test",
-            "tests",
-            "tkinter",
-            "turtle",
-            "turtledemo",
-            "lib2to3",
-            "imp",
-        ),
-        *(
-            "ensurepip",
-            "venv",
-            "pydoc_data",
-            "encodings",
-            "distutils",
-            "asynchat",
-            "asyncore",
-            "smtpd",
-            "nt",
-            "nis",
-        ),
-        *("sre_compile", "sre_constants", "sre_parse", "msilib", "winreg", "winsound", "msvcrt", "readline"),
-    )
-)
+    ("antigravity", "ensurepip", "encodings", "idlelib", "lib2to3", "msilib", "pydoc_data", "test", "tests", "this",
+     "tkinter", "turtle", "turtledemo")
+)  # fmt: skip
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{name} - Python documentation</title></head>
+<body>
+<nav><a href="index.html">The Python standard library</a> <a href="modindex.html">Modules</a></nav>
+<main>
+{body}
+</main>
+<footer>Taken from the docstrings of the installed Python. Python Software Foundation License.</footer>
+</body></html>
+"""
 PERMISSIVE = re.compile(r"\b(MIT|BSD|Apache)\b")
 LICENSE_FILE = re.compile(r"(^|/)(LICEN[CS]E|COPYING)([._-][^/]*)?$", re.IGNORECASE)
-ADDRESS = re.compile(r"(?: |&nbsp;)at(?: |&nbsp;)0x[0-9a-fA-F]+")
-LIBRARY = str(Path(os.__file__).parent)
+LIBRARY = Path(os.__file__).parent
 
 
-class PlainDocumentation(pydoc.HTMLDoc):
-    """pydoc's HTML without what differs between machines: places of files, links, and the values of data."""
-
-    def filelink(self, url: str, path: str) -> str:
-        return ""
-
-    def getdocloc(self, object: object, basedir: str = "") -> str | None:
-        return None
-
-    def docother(
-        self, object: object, name: str | None = None, mod: str | None = None, *ignored: object
-    ) -> str:
-        return f"<strong>{name}</strong>"
-
-
-def module_names() -> Iterator[str]:
-    """Public modules of the standard library, and those one level below a package, in the order of their names."""
-    for name in sorted(sys.stdlib_module_names - LEFT_OUT):
-        if name.startswith("_"):
+def module_paths() -> Iterator[tuple[str, Path]]:
+    """Public modules of the standard library that are written in Python, in the order of their names."""
+    found = {}
+    for path in LIBRARY.rglob("*.py"):
+        parts = [*path.relative_to(LIBRARY).parts[:-1], path.stem]
+        if parts[0] not in sys.stdlib_module_names or LEFT_OUT.intersection(parts):
             continue
-        yield name
-        spec = importlib.util.find_spec(name)
-        for found in sorted(pkgutil.iter_modules(spec.submodule_search_locations or []) if spec else []):
-            if not found.name.startswith("_") and found.name not in LEFT_OUT:
-                yield f"{name}.{found.name}"
+        name = ".".join(parts).removesuffix(".__init__")
+        if not any(part.startswith("_") for part in name.split(".")):
+            found[name] = path
+    yield from sorted(found.items())
 
 
-@contextlib.contextmanager
-def without_environment() -> Iterator[None]:
-    """Empties `os.environ` for a while: as the default of a parameter it would be printed, secrets included."""
-    saved = dict(os.environ)
-    os.environ.clear()
-    try:
-        yield
-    finally:
-        os.environ.update(saved)
+def docstring_html(text: str) -> str:
+    """A docstring as paragraphs; what is indented or holds a prompt stays as it is written."""
+    html_parts = []
+    for block in re.split(r"\n\s*\n", inspect.cleandoc(text)):
+        lines = block.split("\n")
+        if any(line.startswith((" ", ">>>", "-", "*")) for line in lines):
+            html_parts.append(f"<pre>{html.escape(block)}</pre>")
+        else:
+            html_parts.append(f"<p>{html.escape(' '.join(line.strip() for line in lines))}</p>")
+    return "\n".join(html_parts)
+
+
+def documented(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """(name, docstring) of a module's public classes, their methods, and functions, in the order of the source."""
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in tree.body:
+        if not isinstance(node, kinds) or node.name.startswith("_"):
+            continue
+        if text := ast.get_docstring(node):
+            yield node.name, text
+        for inner in node.body if isinstance(node, ast.ClassDef) else ():
+            if (
+                isinstance(inner, kinds)
+                and not inner.name.startswith("_")
+                and (text := ast.get_docstring(inner))
+            ):
+                yield f"{node.name}.{inner.name}", text
 
 
 def module_pages() -> Iterator[tuple[str, str]]:
-    """(name, HTML) of the modules of `module_names` that this platform has."""
-    writer = PlainDocumentation()
-    for name in module_names():
-        quiet = contextlib.redirect_stdout(io.StringIO())
-        with quiet, warnings.catch_warnings(), without_environment():
-            warnings.simplefilter("ignore")
-            try:
-                body = writer.docmodule(importlib.import_module(name))
-            except ImportError:
-                continue  # a module of another platform
-        page = writer.page(f"{name} - Python documentation", body)
-        page = ADDRESS.sub("", page).replace(sys.executable, "python").replace(LIBRARY, "lib/python")
-        if MIN_PAGE_BYTES <= len(page) <= MAX_PAGE_BYTES:
-            yield name, page
+    """(name, HTML) of the modules of `module_paths` that are documented at some length."""
+    for name, path in module_paths():
+        tree = ast.parse(path.read_bytes())
+        parts = [f"<h1>{name}</h1>", docstring_html(ast.get_docstring(tree) or "")]
+        for inner, text in documented(tree):
+            parts.append(f"<h2>{html.escape(inner)}</h2>\n{docstring_html(text)}")
+        body = "\n".join(parts)
+        if MIN_PAGE_BYTES <= len(body) <= MAX_PAGE_BYTES:
+            yield name, PAGE.format(name=name, body=body)
 
 
 def add_documentation(out: Path) -> str:

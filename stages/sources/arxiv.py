@@ -161,7 +161,11 @@ class Arxiv:
                     raise PaperTooLarge(f"one file of over {self.max_file_bytes} bytes")
                 return {"main.tex": content} if _is_text(content) else {}
             inflated.seek(0)
-            return self._untar(_Capped(inflated, self.max_unpacked_bytes))
+            project = _Capped(inflated, self.max_unpacked_bytes)
+            files = self._untar(project)
+            while project.read(1 << 16):  # gzip's checksum stands at the end, after the tar's own
+                pass
+            return files
 
     def _untar(self, stream: _Capped) -> dict[str, bytes]:
         files: dict[str, bytes] = {}

@@ -1,8 +1,8 @@
 """Reader of Wikipedia dumps: `pages-articles` exports in XML, plain or bz2, into one document a page.
 
-In: MediaWiki export XML of any version (0.3, which has no `<ns>`, to 0.11), in UTF-8 or UTF-16, plain or as bz2 with any
-number of streams (https://www.mediawiki.org/wiki/Help:Export, https://meta.wikimedia.org/wiki/Data_dumps). Out: for each
-article a document with the raw wikitext, to be cleaned by `CleanWikitext`; all other pages are rejected with a reason.
+In: MediaWiki export XML of any version (0.3, which has no `<ns>`, to 0.11), in UTF-8 or UTF-16, plain or as bz2 with
+any number of streams (https://www.mediawiki.org/wiki/Help:Export, https://meta.wikimedia.org/wiki/Data_dumps). Out:
+for each article a document with the raw wikitext, to be cleaned by `CleanWikitext`; other pages are rejected.
 Pages are cut out of the stream and parsed one by one (see `stages.xml_records`), so that a damaged page, or a damaged
 bz2 stream of a multistream dump (100 pages), costs only itself.
 """
@@ -24,7 +24,7 @@ from lxml import etree
 from stages.citations import cited_urls
 from stages.document import Document, Origin, Rejected
 from stages.wikitext_names import DISAMBIGUATION_TEMPLATES, REDIRECT_WORDS
-from stages.xml_records import Piece, RecordSplitter, parse_xml
+from stages.xml_records import NoRecords, Piece, RecordSplitter, parse_xml
 
 _CHUNK_BYTES = 1 << 20
 _STREAM_START = re.compile(rb"BZh[1-9]1AY&SY")  # head of a bz2 stream and of its first block
@@ -54,18 +54,20 @@ class Wikipedia:
     """Reads an export of one Wikipedia.
 
     Document: id `{language}:{page id}`, title, url, created (time of the revision), license by that time, language,
-    text (raw wikitext), metadata `cited_urls` (external URLs, one a line, see `stages.citations`) and `disambiguation` =
-    `true` on such pages; origin.offset and length are those of the page in the inflated UTF-8 XML.
+    text (raw wikitext), metadata `cited_urls` (external URLs, one a line, see `stages.citations`) and `disambiguation`
+    = `true` on such pages; origin.offset and length are those of the page in the inflated UTF-8 XML.
 
-    Rejected: `not_an_article` (another namespace), `redirect`, `damaged_record`, `page_too_long`, `truncated_file` (once,
-    at the end of a file that has no `</mediawiki>`, so that a cut download is counted).
+    Rejected: `not_an_article` (another namespace), `redirect`, `damaged_record`, `page_too_long`, `truncated_file`
+    (once, at the end of a file that has no `</mediawiki>`, so that a cut download is counted).
 
     The language is that of the file's name where it has the form that Wikimedia gives it (`dewiki-...`), since excerpts
     often carry the head of another wiki; else of `<dbname>`, `<base>`, `xml:lang`, in this order.
     Raises ValueError when the file is no MediaWiki export or of another project than Wikipedia.
     """
 
-    max_page_bytes: int = 64 << 20  # MediaWiki: $wgMaxArticleSize is 2 MiB; escaping in XML and UTF-16 make it longer
+    max_page_bytes: int = (
+        64 << 20
+    )  # MediaWiki: $wgMaxArticleSize is 2 MiB; escaping in XML and UTF-16 make it longer
 
     def read(self, stream: BinaryIO, origin: str) -> Iterator[Document | Rejected]:
         splitter = RecordSplitter("page", self.max_page_bytes)
@@ -75,7 +77,7 @@ class Wikipedia:
         for chunk in _utf8(_inflated(stream), origin):
             try:
                 pieces = list(splitter.feed(chunk)) if chunk is not None else []
-            except ValueError as error:
+            except NoRecords as error:
                 raise ValueError(f"{origin}: {error}; is it a MediaWiki export?") from error
             if site is None and splitter.head is not None:
                 site = _read_site(splitter.head, origin)
@@ -83,7 +85,9 @@ class Wikipedia:
                 assert site is not None
                 yield self._page(piece, site, origin)
             if chunk is None:
-                yield _damaged(f"{file}#damaged-{splitter.end}", Origin(origin, splitter.end), "bz2 data damaged")
+                yield _damaged(
+                    f"{file}#damaged-{splitter.end}", Origin(origin, splitter.end), "bz2 data damaged"
+                )
         for last in splitter.close():
             assert site is not None
             yield self._page(last, site, origin)
@@ -148,7 +152,9 @@ def _document(page: etree._Element, site: _Site, place: Origin) -> Document | Re
     else:
         is_article = namespace.strip() == "0"
     if not is_article:
-        return Rejected(document, "not_an_article", detail=f"namespace {namespace or title.partition(':')[0]}")
+        return Rejected(
+            document, "not_an_article", detail=f"namespace {namespace or title.partition(':')[0]}"
+        )
     if (target := page.find("{*}redirect")) is not None:
         return Rejected(document, "redirect", detail=target.get("title", ""))
     word = _REDIRECT.match(text)
@@ -189,7 +195,9 @@ def _read_site(head: bytes, origin: str) -> _Site:
         else:
             root = parse_xml(head[start:end] + b"</siteinfo></mediawiki>")
     except ValueError as error:
-        raise ValueError(f"{origin}: the head of the export cannot be read ({error}); download it anew") from error
+        raise ValueError(
+            f"{origin}: the head of the export cannot be read ({error}); download it anew"
+        ) from error
     base_host = urlsplit(root.findtext("{*}siteinfo/{*}base") or "").hostname or ""
     if base_host and not base_host.endswith(".wikipedia.org"):
         raise ValueError(f"{origin}: an export of {base_host}, not of a Wikipedia; give a Wikipedia dump")
@@ -202,7 +210,9 @@ def _read_site(head: bytes, origin: str) -> _Site:
         or root.get("{http://www.w3.org/XML/1998/namespace}lang", "")
     ).replace("_", "-")
     if not re.fullmatch(r"[a-z]{2,12}(?:-[a-z]+)*", language):
-        raise ValueError(f"{origin}: the export does not say its language; name the file like dewiki-...xml.bz2")
+        raise ValueError(
+            f"{origin}: the export does not say its language; name the file like dewiki-...xml.bz2"
+        )
     names = {
         (element.text or "").strip().casefold()
         for element in root.iterfind("{*}siteinfo/{*}namespaces/{*}namespace")
@@ -234,9 +244,10 @@ def _inflated(stream: BinaryIO) -> Iterator[bytes | None]:
                 continue
             data = data[match.start() :]
             inflater = bz2.BZ2Decompressor()
+        fed = data
+        data = b""
         try:
-            out = inflater.decompress(data, _CHUNK_BYTES)
-            data = b""
+            out = inflater.decompress(fed, _CHUNK_BYTES)
             while True:
                 if out:
                     yield out
@@ -245,7 +256,7 @@ def _inflated(stream: BinaryIO) -> Iterator[bytes | None]:
                 out = inflater.decompress(b"", _CHUNK_BYTES)
         except (OSError, EOFError):
             yield None
-            data, inflater = data[1:], None
+            data, inflater = fed[1:], None  # the next stream may begin in what was fed
             continue
         if inflater.eof:
             data = inflater.unused_data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +59,7 @@ def through_files(run: Path, rule: object, parts: list[list[Document]], steps: i
 def ccnet_by_hand(parts: list[list[Document]]) -> list[list[str | None]]:
     """The rule in its plainest form: lines of two or more documents go, repeats inside one keep their first."""
     owners: dict[str, set[str]] = {}
-    for d in sum(parts, []):
+    for d in itertools.chain.from_iterable(parts):
         for line in d.text.split("\n"):
             owners.setdefault(line, set()).add(d.id)
     result: list[list[str | None]] = []

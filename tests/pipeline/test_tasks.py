@@ -85,9 +85,9 @@ def test_an_error_names_step_and_task_in_one_line(tmp_path: Path, workers: int) 
 
 
 def test_a_killed_worker_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="a worker process was killed .* the same command continues"):
-        with engine.local_workers(2, lambda marker: None):
-            engine.run_tasks(str(tmp_path), [task(1), task(2, "die"), task(3)], ())
+    wanted = r"a worker process was killed .* the same command continues"
+    with pytest.raises(ValueError, match=wanted), engine.local_workers(2, lambda marker: None):
+        engine.run_tasks(str(tmp_path), [task(1), task(2, "die"), task(3)], ())
 
 
 def test_bundle_replay_gives_the_same_files(tmp_path: Path) -> None:

@@ -169,6 +169,13 @@ def test_a_tar_cut_short_rejects_the_paper_and_the_lost_rest() -> None:
     assert rejected == [("2004.00002", "damaged_record"), ("x.tar@3584", "damaged_record")]
 
 
+def test_a_project_whose_gzip_checksum_is_wrong_is_damaged() -> None:
+    packed = bytearray(gzip.compress(tar({"a.tex": MAIN % b"text"})))
+    packed[-8] ^= 0xFF  # the checksum at the end: every header and file of the tar still parses
+    (outcome,) = read({"2001/2001.00001.gz": bytes(packed)})
+    assert isinstance(outcome, Rejected) and outcome.reason == "damaged_record"
+
+
 def test_reads_all_sample_papers(shared_data: Path) -> None:
     documents: list[Document] = []
     for path in sorted((shared_data / "arxiv" / "src").glob("*.tar")):

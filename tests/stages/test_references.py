@@ -39,5 +39,5 @@ def test_the_threshold_itself_is_kept(
 
 
 def test_a_model_must_be_named() -> None:
-    with pytest.raises(ValueError, match="models: reference"):
+    with pytest.raises(ValueError, match="no reference classifier"):
         KeepReferences().prepare()

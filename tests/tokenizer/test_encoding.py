@@ -78,6 +78,12 @@ def test_gives_the_same_when_the_table_starts_anew(model: Path, monkeypatch: pyt
         assert len(encoder._table) < 40
 
 
+def test_remembers_no_long_words(model: Path) -> None:
+    encoder = Encoder(model)
+    encoder.encode("cat " + "w" * 100)
+    assert list(encoder._table) == [" cat"]
+
+
 def test_gives_uint16_that_cannot_be_changed(model: Path) -> None:
     encoded = Encoder(model).encode(TEXT)
     assert encoded.dtype == np.uint16

@@ -1,0 +1,231 @@
+"""Whole runs: seven sources end to end, the same bytes for any workers, after a kill, under bundle replay; bad input.
+
+The runs are on the bundled sample, packed into its true containers, without the volume that the demo adds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from pipeline.verify import problems_of
+from stages.document import SCHEMA, SOURCES
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, str(ROOT / "llama_corpus.py")]
+
+
+def llama_corpus(*arguments: str | Path, timeout: int = 250) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=environment
+    )
+
+
+def digests(run: Path) -> Mapping[str, str]:
+    """SHA-256 of everything whose bytes are promised."""
+    return {
+        str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in ("documents", "shards", "removed", "models", "tokenizer")
+        for path in sorted((run / folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the packed sample and a configuration that reads it."""
+    folder = tmp_path_factory.mktemp("sample")
+    spec = importlib.util.spec_from_file_location("sample_build", ROOT / "examples/sample/build.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["sample_build"] = module
+    spec.loader.exec_module(module)
+    module.build(folder / "sample" / "built")
+    config = yaml.safe_load((ROOT / "examples/demo.yaml").read_text(encoding="utf-8"))
+    config["sources"]["github"]["inputs"].remove("sample/built/github/installed/*.tar.gz")
+    config["sources"]["commoncrawl"]["steps"] = {"train_references": {"min_positives": 5}}
+    config["tokenizer"]["vocabulary"] = 1000
+    config["shards"] = {"validation_fraction": 0.1}
+    (folder / "sample.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with one worker; the others are held against it."""
+    run = tmp_path_factory.mktemp("runs") / "one"
+    result = llama_corpus("run", sample / "sample.yaml", "--out", run, "--workers", "1")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1].startswith(f"{run}/report/index.html: 7 sources, ")
+    return run
+
+
+def test_all_seven_sources_come_through_and_add_up(finished: Path) -> None:
+    manifest = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))
+    assert set(manifest["sources"]) == set(SOURCES)
+    for source, account in manifest["sources"].items():
+        assert account["documents"] > 0 and account["tokens"]["train"] > 0, source
+        for step in account["steps"]:
+            removed = step["removed"].values()
+            assert step["documents_in"] == step["documents_kept"] + sum(r["documents"] for r in removed)
+            assert step["bytes_in"] == step["bytes_kept"] + step["bytes_edited"] + sum(
+                r["bytes"] for r in removed
+            )
+    assert problems_of(str(finished)) == {name: [] for name in problems_of(str(finished))}
+
+
+def test_documents_have_the_schema_and_their_source(finished: Path) -> None:
+    for source in SOURCES:
+        for path in sorted((finished / "documents" / source).glob("*.parquet")):
+            table = pq.read_table(path)
+            assert table.schema.names == SCHEMA.names
+            assert set(table["source"].to_pylist()) <= {source}
+
+
+def test_the_damaged_record_is_set_aside_and_the_rest_of_its_file_is_read(finished: Path) -> None:
+    rows = [
+        row
+        for path in sorted((finished / "removed/commoncrawl/read").glob("*.parquet"))
+        for row in pq.read_table(path).to_pylist()
+    ]
+    (damaged,) = [row for row in rows if row["reason"] == "damaged_record"]
+    later = [row for row in rows if row["origin"]["file"] == damaged["origin"]["file"]]
+    assert max(row["origin"]["offset"] for row in later) > damaged["origin"]["offset"]
+
+
+def test_the_reprint_of_a_book_is_a_near_duplicate(finished: Path) -> None:
+    (path,) = (finished / "removed/books/drop_near_duplicate_books").glob("*.parquet")
+    (row,) = pq.read_table(path).to_pylist()
+    assert row["reason"] == "near_duplicate" and row["score"] > 0.9
+
+
+def test_the_same_command_again_runs_nothing(finished: Path, sample: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in sorted((finished / "documents").rglob("*.parquet"))}
+    result = llama_corpus("run", sample / "sample.yaml", "--out", finished)
+    assert result.returncode == 0, result.stderr
+    assert "parts/s" not in result.stderr
+    assert before == {
+        path: path.stat().st_mtime_ns for path in sorted((finished / "documents").rglob("*.parquet"))
+    }
+
+
+def test_two_workers_and_bundle_replay_give_the_same_bytes(
+    finished: Path, sample: Path, tmp_path: Path
+) -> None:
+    flags = ("--workers", "2", "--quiet", "--", "--direct_runner_bundle_repeat=1")
+    result = llama_corpus("run", sample / "sample.yaml", "--out", tmp_path / "two", *flags)
+    assert result.returncode == 0, result.stderr
+    assert digests(tmp_path / "two") == digests(finished)
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(finished: Path, sample: Path, tmp_path: Path) -> None:
+    run = tmp_path / "killed"
+    arguments = ["run", str(sample / "sample.yaml"), "--out", str(run), "--workers", "2", "--quiet"]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while len(list(run.rglob("*.done.json"))) < 25 and process.poll() is None:
+        assert time.monotonic() < deadline, "the run wrote no markers"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (run / "manifest.json").exists(), "the run was over before it could be killed"
+    result = llama_corpus("status", run)
+    assert result.stdout.splitlines()[-1].startswith("stopped")
+    time.sleep(1)  # orphaned workers end when they see that the run is gone
+    result = llama_corpus(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert digests(run) == digests(finished)
+    assert not list(run.rglob("*.tmp"))
+
+
+def test_a_changed_setting_runs_again_only_what_depends_on_it(finished: Path, sample: Path) -> None:
+    result = llama_corpus(
+        "run", sample / "sample.yaml", "--out", finished, "--set", "tokens=1M", "--set", "mixture=llama1"
+    )
+    assert result.returncode == 0 and "parts/s" not in result.stderr
+    manifest = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))
+    assert sum(row["tokens_at_budget"] for row in manifest["mixture"]) == 1_000_000
+    assert llama_corpus("run", sample / "sample.yaml", "--out", finished).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "code", "message"),
+    [
+        (["sources.books.inputs=[nothing/*.txt]"], 2, "sources.books.inputs: nothing/*.txt matches no file"),
+        (["recepy=llama1"], 2, "unknown key 'recepy'; did you mean recipe?"),
+        (["models.language_id=missing.ftz"], 2, "missing.ftz"),
+        (["models.reference=missing.bin"], 2, "missing.bin is not there"),
+        (["sources.wikipedia.inputs=[sample.yaml]"], 1, "wikipedia/read part-00000-of-00001: sample.yaml"),
+        (
+            ["sources.commoncrawl.inputs=[sample.yaml]"],
+            1,
+            "commoncrawl/read part-00000-of-00001: sample.yaml",
+        ),
+        (
+            ["sources.wikipedia.languages=[xx]"],
+            1,
+            "wikipedia: no document is left after keep_wikipedia_language",
+        ),
+    ],
+)
+def test_bad_input_ends_in_one_clear_line(
+    sample: Path, tmp_path: Path, overrides: list[str], code: int, message: str
+) -> None:
+    sets = [part for override in overrides for part in ("--set", override)]
+    result = llama_corpus("run", sample / "sample.yaml", "--out", tmp_path / "run", "--quiet", *sets)
+    assert result.returncode == code, result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ") and message in line
+
+
+def test_two_runs_into_one_folder_are_refused(sample: Path, tmp_path: Path) -> None:
+    import fcntl
+
+    with open(tmp_path / ".lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = llama_corpus("run", sample / "sample.yaml", "--out", tmp_path)
+    assert result.returncode == 1 and "another run is writing to" in result.stderr
+
+
+def test_a_folder_that_is_no_run_says_how_to_make_one(tmp_path: Path) -> None:
+    for command in ("status", "report", "verify"):
+        result = llama_corpus(command, tmp_path)
+        assert result.returncode == 1
+        assert "llama-corpus run CONFIG --out" in result.stderr
+
+
+def test_parts_of_the_real_sources_add_up(shared_data: Path, tmp_path: Path) -> None:
+    """The five sources that train nothing, on a few of their real files."""
+    data = str(shared_data)
+    config = {
+        "sources": {
+            "c4": {"inputs": [f"{data}/c4/en/*"]},
+            "github": {"inputs": [f"{data}/github/bigquery-export/*", f"{data}/github/repos/docopt*"]},
+            "wikipedia": {"inputs": [f"{data}/wikipedia/*minidump*"]},
+            "arxiv": {"inputs": [f"{data}/arxiv/src/arXiv_src_9*.tar"]},
+            "stackexchange": {"inputs": [f"{data}/stackexchange/beer*.7z"]},
+        },
+        "tokenizer": {"vocabulary": 2000, "sample_bytes": 2_000_000},
+    }
+    (tmp_path / "real.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    result = llama_corpus("run", tmp_path / "real.yaml", "--out", tmp_path / "run", "--quiet", "--json")
+    assert result.returncode == 0, result.stderr
+    totals = json.loads(result.stdout)
+    assert set(totals["sources"]) == set(config["sources"])
+    assert totals["sources"]["c4"]["documents"] == 730  # of 735 rows, five are also in another file
+    assert problems_of(str(tmp_path / "run")) == {name: [] for name in problems_of(str(tmp_path / "run"))}

@@ -1,0 +1,179 @@
+import gzip
+import json
+import re
+import time
+from collections import Counter
+from pathlib import Path
+
+import mwparserfromhell
+import pytest
+
+from stages.document import Document, Origin, Rejected
+from stages.sources.wikipedia import Wikipedia
+from stages.wikitext import CleanWikitext, KeepWikipediaLanguage, plain_text
+
+
+def page(text: str, language: str = "en") -> Document:
+    return Document(f"{language}:1", "wikipedia", text, Origin("f"), title="Title", language=language)
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "text"),
+    [
+        ("[[Bus|Coach]]es and [[bus]]es", "Coaches and buses"),
+        ("[http://x.example the site] and [http://x.example]!", "the site and !"),
+        ("'''Bold''' and ''it'' and l'''arte'' of '''''all'''''", "Bold and it and l'arte of all"),
+        ("a<ref name=x>{{cite|b}}</ref> b<ref name=x /> c", "a b c"),
+        ("a <!-- b --> c", "a c"),
+        ("x\n<!-- alone -->\ny", "x\ny"),
+        ("[[File:A.jpg|thumb|A [[cat]] and a {{t|[[dog]]}}]]text[[Category:X]]", "text"),
+        ("[[:Category:X]] [[de:Wort]] [[:fr:Mot|mot]] [[#Part]] [[A_b]]", "Category:X mot Part A b"),
+        ("{{Infobox|a={{b|c}}\n|d=\n{|\n|x\n|}\n}}Text", "Text"),
+        ("a\n{|\n| b\n{|\n| c\n|}\n|}\nd", "a\n\nd"),
+        ("{{t|\n{|\n|x\n|}}}a", "a"),
+        ("__NOTOC__ __FOO__ ____ a", "__FOO__ ____ a"),
+        ("<math>a_{b} < [[c]]</math> <nowiki>[[x]] &amp;</nowiki>", "a_{b} < [[c]] [[x]] &"),
+        ("a &amp; b&nbsp;c &lt;i&gt;", "a & b c <i>"),
+        ("10<sup>6</sup> H<sub>2</sub>O 1<sup>er</sup>", "10⁶ H2O 1er"),
+        ("* a\n** b\n# c\n# d\n#* e\n# f\n: g", "- a\n  - b\n1. c\n2. d\n  - e\n3. f\ng"),
+        ("a\n== H ==\nb\n=== I ===\n== J ==\n{{x}}", "a\n\nH\n\nb"),
+        ("== H ==\n=== I ===\nb", "H\n\nI\n\nb"),
+        ("A ({{IPA-en|x}}; born 1950) b ( ) {{x}}, c", "A (born 1950) b, c"),
+        ("<pre>\n# a\n  * b\n</pre>", "# a\n  * b"),
+        ("a<br/>b <unknown>c</unknown>", "a\nb <unknown>c</unknown>"),
+        ("* {{x}}\n* .\n* {{x}}, b", "- b"),
+        ("{{{p|default}}} {{{q}}}x", "default x"),
+        ("<gallery>\nA.jpg|b\n</gallery>a<table><tr><td>x</td></tr></table>", "a"),
+        ("[[a {{b]] c}}", "a"),
+        ("[http://x.example [[a]]] b]", "a b]"),
+    ],
+)
+def test_makes_text(wikitext: str, text: str) -> None:
+    assert plain_text(wikitext) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{convert|10|km|mi}}", "10 km"),
+        ("{{convert|10|to|20|km|mi|abbr=on}}", "10 to 20 km"),
+        ("{{convert|5|ft|6|in|m}}", "5 ft 6 in"),
+        ("{{lang|fr|''bon''}}", "bon"),
+        ("{{lang-de|Wort}}", "Wort"),
+        ("{{nowrap|a [[b|c]]}}", "a c"),
+        ("{{nowrap|1=a=b}}", "a=b"),
+        ("{{formatnum:12345}}", "12345"),
+        ("{{birth date|1879|3|14|df=y}}", "14 March 1879"),
+        ("{{Birth date|1879|3|14}}", "March 14, 1879"),
+        ("{{as of|2010|5}}", "As of May 2010"),
+        ("{{unité|892|km|2}}", "892 km²"),
+        ("{{XIXe siècle}}", "XIXe siècle"),
+        ("{{frac|1|2}}", "1/2"),
+        ("{{val|1.5|e=6|u=km}}", "1.5×10⁶ km"),
+        ("{{PAGENAME}}", "Title"),
+        ("{{nowrap|{{convert|1|km}}}}", "1 km"),
+        ("{{Some box|text}}", ""),
+        ("{{#if:a|b|c}}", ""),
+    ],
+)
+def test_renders_templates_that_carry_running_text(template: str, text: str) -> None:
+    assert plain_text(f"a {template} b", title="Title") == " ".join(f"a {text} b".split())
+
+
+def test_knows_the_namespaces_of_a_language() -> None:
+    assert plain_text("[[Datei:A.jpg|mini|x]]a[[Kategorie:B]]", "de") == "a"
+    assert plain_text("[[Файл:A.jpg|мини|x]]a[[Категория:B]]", "ru") == "a"
+    assert plain_text("-{Н}-ато", "sr") == "Нато"
+
+
+def test_what_is_never_closed_costs_a_paragraph_not_the_article() -> None:
+    assert plain_text("{{Box|a=b\n\ntext") == "text"
+    assert plain_text("a\n{| \n| x\n== H ==\ntext") == "a\n\nH\n\ntext"
+    assert plain_text("a [[b|c d") == "a b|c d"
+    assert plain_text("a <ref>b") == "a b"
+
+
+def test_removes_a_page_without_text() -> None:
+    rejected = CleanWikitext()(page("{{x}}\n[[Category:Y]]"))
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason == "no_text"
+
+
+def test_keeps_the_metadata() -> None:
+    document = CleanWikitext()(page("'''a'''").with_metadata(cited_urls="http://x.example"))
+    assert isinstance(document, Document)
+    assert (document.text, document.metadata["cited_urls"]) == ("a", "http://x.example")
+
+
+def test_keeps_the_twenty_languages_of_the_paper() -> None:
+    keep = KeepWikipediaLanguage()
+    assert len(keep.languages) == 20
+    assert isinstance(keep(page("a", "sr")), Document)
+    rejected = keep(page("a", "ja"))
+    assert isinstance(rejected, Rejected)
+    assert (rejected.reason, rejected.detail) == ("language_not_wanted", "ja")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "unit",
+    ["{{", "{{{", "[[", "}}", "{|\n", "<ref>", "<!--", "{{a|", "''", "[http://a ", "{{nowrap|", "(", "(,", "__", "<a ",
+     "=", "*", "<sup>", "&", "-{", "{{nowrap|x}}", "'''a''b", "<table>", "\n== a", " ", ":", "<nowiki>", "\x00"],
+)  # fmt: skip
+def test_takes_linear_time(unit: str) -> None:
+    """Ten times the text in no more than thirty times the time, with room for a busy machine."""
+    times = []
+    for size in (20_000, 200_000):
+        text = unit * (size // len(unit)) + "|}} x"
+        start = time.process_time()
+        plain_text(text, "sr")
+        times.append(time.process_time() - start)
+    assert times[1] < max(0.5, 30 * times[0])
+
+
+def words(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\w+", text))
+
+
+def test_agrees_with_mwparserfromhell_on_plain_markup() -> None:
+    wikitext = (
+        "'''Ant''' is [[insect|an insect]] of [[Asia]].<ref>x</ref>\n\n== Life ==\n''Ants'' live.<!-- no -->\n"
+        "{{Box|a=b}}The [http://x.example end] &amp; more.\n"
+    )
+    parsed = mwparserfromhell.parse(wikitext)
+    for tag in parsed.ifilter_tags(matches=lambda node: str(node.tag) == "ref"):
+        parsed.remove(tag)
+    assert plain_text(wikitext).split() == parsed.strip_code().split()
+
+
+def test_keeps_the_words_of_the_reference_on_real_articles(shared_data: Path) -> None:
+    """Golden texts of the Hugging Face recipe: 2 % of their words are missing at most (they hold category names and
+    tables in HTML), and next to no mark is left."""
+    golden = {}
+    with gzip.open(
+        shared_data / "goldens" / "wikipedia" / "mwparserfromhell.jsonl.gz", "rt", encoding="utf-8"
+    ) as lines:
+        for line in lines:
+            row = json.loads(line)
+            golden[row["dump"], row["id"]] = row["text"]
+    wanted = missing = marks = 0
+    for name in (
+        "enwiki-minidump",
+        "dewiki-minidump",
+        "frwiki-minidump",
+        "ruwiki-minidump",
+        "plwiki-minidump",
+    ):
+        path = shared_data / "wikipedia" / f"{name}-pages-articles.xml.bz2"
+        with path.open("rb") as stream:
+            for document in Wikipedia().read(stream, str(path)):
+                if isinstance(document, Rejected):
+                    continue
+                text = plain_text(document.text, document.language or "", document.title or "")
+                reference = words(golden[path.name, document.id.partition(":")[2]])
+                wanted += reference.total()
+                missing += (reference - words(text)).total()
+                marks += len(re.findall(r"\[\[|\]\]|''|<ref|^==", text, re.MULTILINE))
+    assert wanted > 100_000
+    assert missing / wanted < 0.02
+    assert marks == 0
