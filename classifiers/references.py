@@ -122,8 +122,8 @@ def train_references(
     """Train on (host, text) pages, write the model to `path`, and report on held-out hosts.
 
     A text is cut to `max_characters`; a class has at most `max_pages`, and both are cut to the size of the smaller.
-    `epochs` is by default fastText's 5, up to 100, and at a higher rate, when fewer than 4,000 pages train. ValueError when a class has
-    fewer than `min_positives` distinct pages, or pages of a single host.
+    `epochs` is by default fastText's 5; when fewer than 4,000 pages train it is up to 100, at a higher rate. ValueError
+    when a class has fewer than `min_positives` distinct pages, or pages of a single host.
     """
     samples = [_sample(pages, seed, max_characters, max_pages) for pages in (positives, negatives)]
     for name, pages in zip(("reference", "other"), samples, strict=True):

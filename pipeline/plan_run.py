@@ -118,9 +118,11 @@ class RunPlanner:
         models, copies = self._settings.models, []
         if any(isinstance(s, KeepLanguage) for recipe in self._recipes.values() for s in recipe.steps):
             given = models.language_id
-            copies.append(
-                (find_model(None if given is None else self._settings.path(given)), LANGUAGE_ID_PATH)
-            )
+            try:
+                found_model = find_model(None if given is None else self._settings.path(given))
+            except ValueError as error:
+                raise UsageError(str(error)) from error
+            copies.append((found_model, LANGUAGE_ID_PATH))
         if models.lm not in (TRAIN, NONE):
             folder = self._settings.path(models.lm)
             found = files.list_files(folder)

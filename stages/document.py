@@ -165,7 +165,7 @@ def from_batch(batch: pa.RecordBatch | pa.Table) -> list[Document]:
 def removed_to_batch(
     rejections: Iterable[tuple[str, Rejected]], sample_characters: int | None
 ) -> pa.RecordBatch:
-    """(step, rejection) pairs as one RecordBatch of `REMOVED_SCHEMA`, texts cut at `sample_characters` (None: whole)."""
+    """(step, rejection) pairs as a RecordBatch of `REMOVED_SCHEMA`, texts cut at `sample_characters` (None: whole)."""
     rows = list(rejections)
     columns: dict[str, list[Any]] = {
         "id": [r.document.id for _, r in rows],

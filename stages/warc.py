@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
@@ -106,7 +107,7 @@ class _Zstd:
         return frame
 
 
-class _Source:
+class _Source(ABC):
     """Bytes of one frame, or of a plain file: `data[at:]` is what is there, `more()` adds to it."""
 
     def __init__(self) -> None:
@@ -114,8 +115,9 @@ class _Source:
         self.at = 0
         self.passed = 0  # inflated bytes no longer in `data`
 
+    @abstractmethod
     def _piece(self) -> bytes:
-        raise NotImplementedError
+        """The next bytes; none at the end. Raises _Damage where they cannot be had."""
 
     def more(self) -> bool:
         """Adds the next bytes; False when there are no more. Raises _Damage where they cannot be had."""

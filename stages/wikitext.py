@@ -36,7 +36,7 @@ _TEMPLATE, _PARAMETER, _LINK, _EXTERNAL, _TABLE = range(5)
 _TOKEN = re.compile(
     r"""
     (?P<open>\{\{+) | (?P<close>\}\}+) | (?P<link>\[\[) | (?P<link_end>\]\]) | (?P<bracket>\])
-    | ^[ \t:*\#;]*(?P<table>\{\|) | ^[ \t]*(?P<table_end>\|\})(?!\}(?!\}\}))
+    | ^[ \t:*\#;]*(?P<table>\{\|) | ^[ \t]*(?P<table_end>\|\})(?!\}(?!\}))
     | (?P<bar>\|)
     | (?P<external>\[(?:(?:https?|ftps?|news|irc)://|//|mailto:)[^\s\[\]<>"]*)
     | (?P<comment><!--)

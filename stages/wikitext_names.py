@@ -90,7 +90,7 @@ MAGIC_WORDS = words(
     "inhaltsverzeichnis_erzwingen abschnitte_nicht_bearbeiten tdc notdc sin_tdc sommaire aucunsommaire "
     "aucuntdm sadržaj bezsadržaja tartalomjegyzék nincstj nincstartalomjegyzék legyentartalomjegyzék indice "
     "noindice forzaindice 目次 目次非表示 目次強制 inhoud geeninhoud inhoud_dwingen spis bezspisu zespisem "
-    "semtdc sumário forcartdc cuprins faracuprins оглавление огл без_оглавления без_огл обязательное_оглавление обяз_огл "
-    "brezkazalavsebine садржај безсадржаја innehållsförteckning ingeninnehållsförteckning зміст без_змісту "
+    "semtdc sumário forcartdc cuprins faracuprins оглавление огл без_оглавления без_огл обязательное_оглавление "
+    "обяз_огл brezkazalavsebine садржај безсадржаја innehållsförteckning ingeninnehållsförteckning зміст без_змісту "
     "обов_зміст безредагув"
 )

@@ -157,9 +157,10 @@ def _rules() -> dict[str, Rule]:
         # text in another dress
         ("nowrap, nobr, nobreak, nobold, noitalic, small, smaller, big, bigger, large, larger, resize, em, strong, "
          "italic, sic, bold, tq, kbd, code, mono, monospace, var, mvar, math, abbr, abbrv, tooltip, hover, sc, "
-         "smallcaps, small caps, sub, smaller, unicode, dfn, vanchor, visible anchor, linktext, ipa, script, polytonic, "
-         "music, bracket, keypress, underline, not a typo, proper name, chem2, okina text, flag, flagcountry, flagu, srlink, "
-         "langue texte, petit, petites capitales, pc, nobr., lien texte, api, gri", _argument(0)),
+         "smallcaps, small caps, sub, unicode, dfn, vanchor, visible anchor, linktext, ipa, script, "
+         "polytonic, music, bracket, keypress, underline, not a typo, proper name, chem2, okina text, "
+         "flag, flagcountry, flagu, srlink, langue texte, petit, petites capitales, pc, nobr., lien texte, "
+         "api, gri", _argument(0)),
         ("lang, langx, langue, lingua, idioma, taal, cizojazyčně, vjazyce2, cjz, font color, color, colored text, "
          "colour, wikt-lang, wt, audio, pronunciation", _argument(1)),
         ("transl, transliteration, sort, lien", _last),
@@ -198,7 +199,7 @@ def _rules() -> dict[str, Rule]:
         ("=", _constant("=")), ("!", _constant("|")), ("pipe", _constant("|")),
         ("·, dot, middot, •, bull, bullet", _constant(" · ")),
         ("pi", _constant("π")), ("okina", _constant("ʻ")), ("ayin", _constant("ʿ")), ("hamza", _constant("ʾ")),
-        ("...", _constant("…")), ("x, times", _constant("×")), ("deg, degree", _constant("°")),
+        ("...", _constant("…")), ("times", _constant("×")), ("deg, degree", _constant("°")),
         ("1er", _constant("1er")), ("n°, numéro", _constant("no ")), ("avjc, av jc", _constant("av. J.-C.")),
     ]  # fmt: skip
     return {name.strip(): rule for names, rule in table for name in _names(names)}

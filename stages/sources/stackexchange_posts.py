@@ -7,6 +7,7 @@ answers. Schema: https://meta.stackexchange.com/questions/2677. The XML is cut i
 
 from __future__ import annotations
 
+import errno
 import json
 import lzma
 import struct
@@ -22,6 +23,11 @@ from stages.xml_records import NoRecords, Piece, RecordSplitter, parse_xml
 # PostTypeId of the schema; 3 to 8 are wikis, nominations and such.
 _QUESTION, _ANSWER = "1", "2"
 _FLUSH_BYTES = 1 << 16
+# What py7zr lets through when the headers of an archive are damaged, found by changing bytes at random.
+_DAMAGE = (
+    *(lzma.LZMAError, EOFError, OSError, struct.error, UnicodeError),
+    *(LookupError, TypeError, OverflowError, AssertionError),
+)
 # The partition of rows that are neither questions nor answers.
 UNUSED = -1
 
@@ -57,17 +63,9 @@ def inflate_posts(stream: BinaryIO, posts: PostsXml, origin: str) -> None:
             archive.extract(targets=names, factory=_Members(posts.feed))
     except (ArchiveError, PasswordRequired, AbsolutePathError) as error:
         raise ValueError(f"{origin}: the 7z archive cannot be read ({error}); download it anew") from error
-    except (
-        lzma.LZMAError,
-        EOFError,
-        OSError,
-        struct.error,
-        UnicodeError,
-        LookupError,
-        TypeError,
-        OverflowError,
-    ) as error:
-        # What py7zr lets through when the archive's own headers are damaged.
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # a full or broken disk; damage is seen as a seek to nowhere
         raise ValueError(f"{origin}: the 7z archive is damaged ({error}); download it anew") from error
 
 

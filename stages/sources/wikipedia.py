@@ -29,6 +29,8 @@ from stages.xml_records import NoRecords, Piece, RecordSplitter, parse_xml
 _CHUNK_BYTES = 1 << 20
 _STREAM_START = re.compile(rb"BZh[1-9]1AY&SY")  # head of a bz2 stream and of its first block
 _STREAM_START_BYTES = 10
+# A file with more damaged bz2 streams than this is given up: it is no dump, or it must be fetched again.
+MAX_DAMAGED_STREAMS = 1000
 
 # https://foundation.wikimedia.org/wiki/Policy:Terms_of_Use, in force since 2023-06-07: CC BY-SA 4.0 instead of 3.0.
 _VERSION_4 = datetime(2023, 6, 7, tzinfo=UTC)
@@ -74,7 +76,7 @@ class Wikipedia:
         site: _Site | None = None
         file = PurePosixPath(origin).name
         last: Piece | None = None
-        for chunk in _utf8(_inflated(stream), origin):
+        for chunk in _utf8(_inflated(stream, origin), origin):
             try:
                 pieces = list(splitter.feed(chunk)) if chunk is not None else []
             except NoRecords as error:
@@ -221,7 +223,7 @@ def _read_site(head: bytes, origin: str) -> _Site:
     return _Site(language, frozenset(names - {""}))
 
 
-def _inflated(stream: BinaryIO) -> Iterator[bytes | None]:
+def _inflated(stream: BinaryIO, origin: str) -> Iterator[bytes | None]:
     """The file's bytes, inflated if it is bz2; None where a bz2 stream is damaged (reading goes on at the next one)."""
     start = stream.read(_STREAM_START_BYTES)
     stream.seek(-len(start), 1)
@@ -231,19 +233,21 @@ def _inflated(stream: BinaryIO) -> Iterator[bytes | None]:
         return
     inflater: bz2.BZ2Decompressor | None = bz2.BZ2Decompressor()
     data = b""
+    damaged = 0
     while True:
-        if not data or inflater is None:
+        if inflater is None:  # after damage, or between two streams
+            match = _STREAM_START.search(data)
+            if match is not None:
+                data = data[match.start() :]
+                inflater = bz2.BZ2Decompressor()
+            else:
+                data = data[-_STREAM_START_BYTES + 1 :]
+        if inflater is None or not data:
             more = stream.read(_CHUNK_BYTES)
             if not more:
                 break
             data += more
-        if inflater is None:  # after damage, or between two streams
-            match = _STREAM_START.search(data)
-            if match is None:
-                data = data[-_STREAM_START_BYTES + 1 :]
-                continue
-            data = data[match.start() :]
-            inflater = bz2.BZ2Decompressor()
+            continue
         fed = data
         data = b""
         try:
@@ -254,7 +258,12 @@ def _inflated(stream: BinaryIO) -> Iterator[bytes | None]:
                 if inflater.eof or inflater.needs_input:
                     break
                 out = inflater.decompress(b"", _CHUNK_BYTES)
-        except (OSError, EOFError):
+        except (OSError, EOFError) as error:
+            damaged += 1
+            if damaged > MAX_DAMAGED_STREAMS:
+                raise ValueError(
+                    f"{origin}: over {MAX_DAMAGED_STREAMS} damaged bz2 streams; download it anew"
+                ) from error
             yield None
             data, inflater = fed[1:], None  # the next stream may begin in what was fed
             continue

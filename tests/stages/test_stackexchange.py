@@ -17,7 +17,8 @@ NAME = "dump/beer.stackexchange.com/Posts.xml"
 
 def row(**attributes: str | int) -> str:
     values = {"CreationDate": "2014-01-21T20:26:05.383", "Body": "<p>b</p>", **attributes}
-    return "  <row " + " ".join(f'{k}="{escape(str(v))}"' for k, v in values.items()) + " />\n"
+    written = [f'{name}="{escape(str(value))}"'.replace("\n", "&#xA;") for name, value in values.items()]
+    return f"  <row {' '.join(written)} />\n"
 
 
 def question(id: int, **more: str | int) -> str:

@@ -120,7 +120,14 @@ def test_a_damaged_bz2_stream_costs_only_itself() -> None:
     ]
     middle = len(streams[2]) // 2
     streams[2] = streams[2][:middle] + b"\xff\x00\xff" + streams[2][middle + 3 :]
-    assert brief(read(b"".join(streams), "x.bz2")) == ["en:1", "damaged_record", "en:3"]
+    assert brief(read(b"".join(streams), "x.bz2")) == ["damaged_record", "en:1", "en:3"]
+
+
+@pytest.mark.timeout(20)
+def test_gives_up_a_file_of_damaged_streams_only() -> None:
+    data = bz2.compress(HEAD.format(v=11).encode()) + b"BZh91AY&SY" * 50_000
+    with pytest.raises(ValueError, match=r"x\.bz2: over 1000 damaged bz2 streams"):
+        read(data, "x.bz2")
 
 
 def test_counts_a_cut_download() -> None:
