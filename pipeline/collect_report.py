@@ -1,7 +1,7 @@
 """Collects what the mixture report shows from a finished run: manifest, samples, score histograms, training curve.
 
-Samples and histograms read at most `MAX_PARTS` parts of a folder, spread evenly, and samples are the documents with the
-smallest hash, so that two people see the same ones.
+Samples are read from at most `MAX_PARTS` parts of a folder, spread evenly; they are the documents with the smallest
+hash, so that two people see the same ones.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from mixtures.mixture import MAX_EPOCHS_WITHOUT_WARNING
@@ -24,6 +22,7 @@ from mixtures.report_data import Gate, Histogram, KeptSample, RemovedSample, Rep
 from pipeline import files
 from pipeline.manifest import CONFIG, MANIFEST
 from pipeline.parts import read_documents
+from pipeline.score_histograms import EDGES
 from pipeline.status import STATUS
 from stages.document import SOURCES
 
@@ -31,7 +30,6 @@ MAX_PARTS = 64
 SAMPLES_PER_REASON = 6
 KEPT_SAMPLES_PER_SOURCE = 5
 SAMPLE_CHARACTERS = 1_500
-HISTOGRAM_BINS = 40
 DAMAGED = ("damaged_record", "truncated_file", "http_header_damaged", "record_too_large", "paper_too_large")
 MAX_DAMAGED_FRACTION = 0.001  # users' gate: more than 0.1 % of records set aside needs a look
 MIN_HELD_OUT = 50  # pages: with fewer, an AUC is known to no better than about 0.1; our choice
@@ -70,7 +68,7 @@ def collect_report(folder: str) -> str:
         "mixture": manifest["mixture"],
         "gates": _gates(manifest),
         "models": _models(manifest["models"]),
-        "histograms": _histograms(folder, manifest, config),
+        "histograms": _histograms(manifest, config),
         "samples": list(_removed_samples(folder)),
         "kept_samples": [s for source in manifest["sources"] for s in _kept_samples(folder, source)],
         "training": training,
@@ -183,60 +181,27 @@ def _kept_samples(folder: str, source: str) -> Iterator[KeptSample]:
     yield from (found[id] for _, id in chosen)
 
 
-def _scores(folder: str) -> dict[str, list[float]]:
-    """Scores of the crawled pages that were scored, kept or not: score name -> values."""
-    found: dict[str, list[float]] = {"language_score": [], "perplexity": [], "reference": []}
-    by_step = {
-        "keep_language": "language_score",
-        "keep_perplexity": "perplexity",
-        "keep_references": "reference",
-    }
-    for path in _document_paths(folder, "commoncrawl"):
-        for batch in read_documents(path, ["language_score", "scores"]):
-            found["language_score"].extend(v for v in batch["language_score"].to_pylist() if v is not None)
-            for scores in batch["scores"].to_pylist():
-                for name, value in scores:
-                    if name in ("perplexity", "reference"):
-                        found[name].append(value)
-    for source, step, paths in _removed_folders(folder):
-        if source == "commoncrawl" and step in by_step:
-            for path in paths:
-                for batch in read_documents(path, ["score"]):
-                    found[by_step[step]].extend(v for v in batch["score"].to_pylist() if v is not None)
-    return found
-
-
-def _histograms(folder: str, manifest: dict[str, Any], config: dict[str, Any]) -> dict[str, Histogram]:
-    histograms: dict[str, Histogram] = {}
+def _histograms(manifest: dict[str, Any], config: dict[str, Any]) -> dict[str, Histogram]:
+    """The scores of the crawled pages with the thresholds that were set on them."""
     steps = config["sources"].get("commoncrawl", {}).get("steps", {})
-    for name, values in _scores(folder).items():
-        finite = [v for v in values if math.isfinite(v)]
-        if not finite:
-            continue
-        if name == "perplexity":
-            low, high = max(min(finite), 1.0), max(*finite, 2.0)
-            edges = np.geomspace(low, max(high, low * 1.01), HISTOGRAM_BINS + 1)
-        else:
-            edges = np.linspace(0.0, 1.0, HISTOGRAM_BINS + 1)
-        counts, _ = np.histogram(np.clip(finite, edges[0], edges[-1]), bins=edges)
-        histogram: Histogram = {"edges": edges.tolist(), "counts": counts.tolist()}
+    histograms: dict[str, Histogram] = {}
+    for name, counts in manifest["sources"].get("commoncrawl", {}).get("histograms", {}).items():
+        edges = EDGES[name]
+        thresholds: list[Threshold] = []
         if name == "language_score":
-            histogram["title"] = "Language score of crawled pages"
-            histogram["thresholds"] = [_threshold("threshold", steps["keep_language"]["min_score"])]
+            thresholds = [_threshold("threshold", steps["keep_language"]["min_score"])]
         elif name == "reference":
-            histogram["title"] = "Reference score of crawled pages"
-            histogram["thresholds"] = [_threshold("threshold", steps["keep_references"]["min_probability"])]
+            thresholds = [_threshold("threshold", steps["keep_references"]["min_probability"])]
         else:
-            histogram["title"] = "Perplexity of crawled pages"
-            histogram["logarithmic"] = True
-            languages = manifest["models"].get("lm", {})
-            if len(languages) == 1 and all("p30" in model for model in languages.values()):
-                ((_, model),) = languages.items()
-                histogram["thresholds"] = [
-                    _threshold("head", model["p30"]),
-                    _threshold("middle", model["p60"]),
-                ]
-        histograms[name] = histogram
+            used = [i for i, count in enumerate(counts) if count]
+            edges, counts = edges[used[0] : used[-1] + 2], counts[used[0] : used[-1] + 1]
+            models = list(manifest["models"].get("lm", {}).values())
+            if len(models) == 1 and "p30" in models[0]:
+                thresholds = [_threshold("head", models[0]["p30"]), _threshold("middle", models[0]["p60"])]
+        title = f"{name.replace('_', ' ').capitalize()} of crawled pages"
+        histograms[name] = {"edges": edges, "counts": counts, "title": title, "thresholds": thresholds}
+        if name == "perplexity":
+            histograms[name]["logarithmic"] = True
     return histograms
 
 

@@ -15,6 +15,7 @@ from pipeline import files
 from pipeline.duplicates import DropFiles, DuplicateRule
 from pipeline.model_files import localized
 from pipeline.parts import PartWriter, StepCounts, documents_of
+from pipeline.score_histograms import ScoreHistograms
 from pipeline.tasks import Result
 from stages.document import Rejected
 from stages.stage import ModelStage, Outcome, Reader, Stage, Transform, prepared
@@ -67,6 +68,7 @@ def curate_part(run: str, work: Pass) -> Result:
         steps.insert(0, (work.drop_step, work.drops.transform(run)))
     accounts = [StepCounts(name) for name, _ in steps]
     reading = StepCounts(READ)
+    histograms = ScoreHistograms()
     keys = work.keys.collector() if work.keys is not None else None
     writer = PartWriter(run, work.source, work.folder, work.part, work.removed_characters)
     try:
@@ -80,6 +82,7 @@ def curate_part(run: str, work: Pass) -> Result:
             reading.keep(size, size)
             for (name, transform), account in zip(steps, accounts, strict=True):
                 outcome = transform(document)
+                histograms.see(document, outcome.document if isinstance(outcome, Rejected) else outcome)
                 if isinstance(outcome, Rejected):
                     account.remove(outcome.reason, size)
                     writer.remove(name, outcome, size)
@@ -102,7 +105,11 @@ def curate_part(run: str, work: Pass) -> Result:
             keys.write(stream)
         outputs[work.keys_path] = stream.written()
     counted = [reading, *accounts] if isinstance(work.given, RawInput) else accounts
-    statistics: dict[str, Any] = {"steps": [a.as_json() for a in counted], **writer.statistics()}
+    statistics: dict[str, Any] = {
+        "steps": [a.as_json() for a in counted],
+        "histograms": histograms.as_json(),
+        **writer.statistics(),
+    }
     return Result(outputs, statistics)
 
 

@@ -22,6 +22,7 @@ from pipeline.parts import add_counts, conservation_breaks
 from pipeline.plan import Done
 from pipeline.plan_run import TOKENIZER, RunPlan
 from pipeline.recipes import SourceRecipe
+from pipeline.score_histograms import add_histograms
 from pipeline.settings import Settings
 from pipeline.tasks import canonical
 
@@ -112,6 +113,7 @@ def build_manifest(
         breaks = conservation_breaks(steps)
         if breaks:
             raise ValueError(f"{source}: documents were lost or doubled: {'; '.join(breaks)}")
+        histograms = add_histograms(s["histograms"] for n in source_plan.passes for s in done.statistics(n))
         final = done.statistics(source_plan.final)
         shards = done.markers[f"{source}/shards"]
         tokens: Counter[str] = Counter()
@@ -131,6 +133,7 @@ def build_manifest(
             "languages": _sum_nested(s["languages"] for s in final),
             "licenses": _sum_nested(s["licenses"] for s in final),
             "domains": _sum_nested(s["domains"] for s in final),
+            "histograms": histograms,
         }
     written = {
         path: w

@@ -66,12 +66,12 @@ class RecordSplitter:
         del buffer[:cut]
         self._offset += cut
         self._looked -= cut
-        if len(buffer) > self._max_bytes:
+        if len(buffer) > self._max_bytes + self._overlap:  # the last bytes may belong to the next opening tag
             if self._head is None:
                 raise NoRecords(f"no <{self._tag}> in the first {len(buffer)} bytes")
             if not self._skipping:
                 yield Piece(b"", self._offset, too_long=True)
-                self._skipping = True
+            self._skipping = True
             dropped = len(buffer) - self._overlap
             del buffer[:dropped]
             self._offset += dropped
@@ -89,6 +89,8 @@ class RecordSplitter:
             self._head = data
         elif self._skipping:
             self._skipping = False
+        elif len(data) > self._max_bytes:
+            yield Piece(b"", self._offset + start, too_long=True)
         elif data:
             yield Piece(data, self._offset + start)
 

@@ -8,6 +8,7 @@ from stages.post_html import MAX_HTML_CHARACTERS, html_to_text
     [
         ("<p>a <b>b</b>\nc</p>\n\n<p>d</p>", "a b c\n\nd"),
         ("<pre><code>if x &lt; 1:\n    y\n</code></pre><p>z</p>", "if x < 1:\n    y\n\nz"),
+        ("<pre>  a\n b</pre>", "  a\n b"),
         ("<ul>\n<li>a</li>\n<li><p>b</p></li></ul>", "- a\n- b"),
         ("<ol start='3'><li>a<ul><li>b</li></ul></li><li>c</li></ol>", "3. a\n  - b\n4. c"),
         ("a<br>b <code>c  d</code> <a href='u'>e</a><img src='x' alt='y'>", "a\nb c d e"),

@@ -187,8 +187,7 @@ def test_a_damaged_archive_ends_in_one_line() -> None:
 
 
 def test_matches_the_reference_on_real_sites(shared_data: Path) -> None:
-    """RedPajama v1's documents: the same questions, the same order of answers once scores count as numbers; its one
-    document more is a tag-wiki excerpt."""
+    """RedPajama v1: the same questions with as many answers; its one document more is a tag-wiki excerpt."""
     golden: dict[str, int] = {}
     with gzip.open(
         shared_data / "goldens" / "stackexchange" / "redpajama-v1.jsonl.gz", "rt", encoding="utf-8"

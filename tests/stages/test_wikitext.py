@@ -31,6 +31,8 @@ def page(text: str, language: str = "en") -> Document:
         ("{{Infobox|a={{b|c}}\n|d=\n{|\n|x\n|}\n}}Text", "Text"),
         ("a\n{|\n| b\n{|\n| c\n|}\n|}\nd", "a\n\nd"),
         ("{{t|\n{|\n|x\n|}}}a", "a"),
+        ("{{t|\n{|\n|x\n}}a", "a"),
+        ("== H ==\n== I ==\nb", "I\n\nb"),
         ("__NOTOC__ __FOO__ ____ a", "__FOO__ ____ a"),
         ("<math>a_{b} < [[c]]</math> <nowiki>[[x]] &amp;</nowiki>", "a_{b} < [[c]] [[x]] &"),
         ("a &amp; b&nbsp;c &lt;i&gt;", "a & b c <i>"),

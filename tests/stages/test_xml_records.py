@@ -1,0 +1,49 @@
+import pytest
+
+from stages.xml_records import NoRecords, Piece, RecordSplitter, parse_xml
+
+
+def split(data: bytes, chunk: int, max_bytes: int = 1000) -> tuple[bytes | None, list[Piece]]:
+    splitter = RecordSplitter("row", max_bytes)
+    pieces: list[Piece] = []
+    for start in range(0, len(data), chunk):
+        pieces += splitter.feed(data[start : start + chunk])
+    pieces += splitter.close()
+    return splitter.head, pieces
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 7, 50, 1000])
+def test_cuts_the_same_for_all_sizes_of_chunks(chunk: int) -> None:
+    data = b"<rows><row a='1'/>\n<row>x</row><rowing/><row/></rows>"
+    head, pieces = split(data, chunk)
+    assert head == b"<rows>"
+    assert [(p.offset, p.data) for p in pieces] == [
+        (6, b"<row a='1'/>\n"),
+        (19, b"<row>x</row><rowing/>"),
+        (40, b"<row/></rows>"),
+    ]
+
+
+@pytest.mark.parametrize("chunk", [*range(1, 40), 1000])
+def test_gives_up_a_record_over_the_cap_and_no_other(chunk: int) -> None:
+    data = b"<rows><row/><row>" + b"x" * 14 + b"<row>" + b"x" * 16 + b"<row>" + b"x" * 99 + b"<row/>"
+    _, pieces = split(data, chunk, max_bytes=20)
+    assert [(p.offset, len(p.data), p.too_long) for p in pieces] == [
+        (6, 6, False),
+        (12, 19, False),
+        (31, 0, True),
+        (52, 0, True),
+        (156, 6, False),
+    ]
+
+
+def test_refuses_a_stream_without_records() -> None:
+    with pytest.raises(NoRecords, match="no <row> in the first"):
+        split(b"x" * 5000, 1000)
+
+
+def test_resolves_no_entities_and_reports_in_one_line() -> None:
+    assert "c" not in (parse_xml(b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>').text or "")
+    with pytest.raises(ValueError, match="Opening and ending tag mismatch") as error:
+        parse_xml(b"<a>\n<b></a>")
+    assert "\n" not in str(error.value)
