@@ -262,6 +262,18 @@ def _gates(manifest: dict[str, Any]) -> list[Gate]:
         }
     )
     gates.append(_damage_gate(manifest["sources"].values()))
+    unmeasured = [
+        name for name, account in manifest["sources"].items() if not account["tokens"]["validation"]
+    ]
+    gates.append(
+        {
+            "name": "Validation",
+            "state": "amber" if unmeasured else "green",
+            "detail": f"no validation tokens: {', '.join(unmeasured)}; raise shards.validation_fraction"
+            if unmeasured
+            else "every source has documents held out",
+        }
+    )
     reference = manifest["models"].get("reference", {})
     if "auc" in reference:
         enough = reference["held_out"] >= MIN_HELD_OUT

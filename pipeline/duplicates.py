@@ -77,10 +77,26 @@ class DropDuplicateDocuments:
 
 @dataclass(frozen=True)
 class DropRepeatedIds:
-    """Documents whose id came before, in the order of the inputs: dumps that overlap, a file that is given twice."""
+    """Documents with the id of another one: dumps that overlap, a file that is given twice. The newest stays (by
+    `created`), and the first in the order of the inputs when they are of one age."""
 
     def collector(self) -> Collector:
-        return _Keys(lambda document: np.array([content_key(document.id)], dtype=np.uint64))
+        return _Keys(
+            lambda document: np.array([content_key(document.id)], dtype=np.uint64), tag_of=_created_seconds
+        )
+
+
+def _created_seconds(document: Document) -> int:
+    """Seconds since 1970, 0 for an unknown time or one before; 32 bits last until 2106."""
+    return min(max(int(document.created.timestamp()), 0), 0xFFFFFFFF) if document.created else 0
+
+
+def repeated_ids(keys: Uint64s, created: Uint32s) -> npt.NDArray[np.bool_]:
+    """Which of the documents with these keys go, given in the order of the inputs: all but the newest of each key."""
+    order = np.lexsort((np.arange(len(keys)), created.max(initial=0) - created, keys))
+    dropped = np.zeros(len(keys), dtype=np.bool_)
+    dropped[order[1:]] = keys[order[1:]] == keys[order[:-1]]
+    return dropped
 
 
 @dataclass(frozen=True)
@@ -97,28 +113,35 @@ DuplicateStep = DropDuplicateLines | DropDuplicateDocuments | DropRepeatedIds | 
 
 
 class _Keys:
-    """Keys with the number of their document and of their unit in the part, sorted by bucket when written."""
+    """Keys with the number of their unit in the part and a tag of 32 bits, sorted by bucket when written.
 
-    def __init__(self, keys_of: Callable[[Document], Uint64s]) -> None:
-        self._keys_of = keys_of
+    The tag is the number of the document, or what `tag_of` says of it.
+    """
+
+    def __init__(
+        self, keys_of: Callable[[Document], Uint64s], tag_of: Callable[[Document], int] | None = None
+    ) -> None:
+        self._keys_of, self._tag_of = keys_of, tag_of
         self._keys: list[Uint64s] = []
         self._counts: list[int] = []
+        self._tags: list[int] = []
 
     def add(self, document: Document) -> None:
         keys = self._keys_of(document)
         self._keys.append(keys)
+        self._tags.append(self._tag_of(document) if self._tag_of else len(self._counts))
         self._counts.append(len(keys))
 
     def write(self, stream: HashingStream) -> None:
         keys = np.concatenate([np.zeros(0, np.uint64), *self._keys])
-        documents = np.repeat(np.arange(len(self._counts), dtype=np.uint32), self._counts)
+        tags = np.repeat(np.array(self._tags, dtype=np.uint32), self._counts)
         buckets = _bucket_of(keys)
         order = np.argsort(buckets, kind="stable")
         starts = np.searchsorted(buckets[order], np.arange(BUCKETS + 1)).astype("<u8")
         stream.write(_HEADER.pack(_KEYS_MAGIC, len(keys), BUCKETS))
         stream.write(starts.tobytes())
         stream.write(keys[order].astype("<u8").tobytes())
-        stream.write(documents[order].astype("<u4").tobytes())
+        stream.write(tags[order].astype("<u4").tobytes())
         stream.write(order.astype("<u4").tobytes())
 
 
@@ -135,7 +158,7 @@ def _array(stream: BinaryIO, kind: str, start: int, count: int) -> npt.NDArray[n
 
 
 def _read_buckets(path: str, first: int, last: int) -> tuple[Uint64s, Uint32s, Uint32s]:
-    """Keys, document numbers and unit numbers of the buckets first..last-1 of one part."""
+    """Keys, tags and unit numbers of the buckets first..last-1 of one part."""
     with files.open_binary(path) as stream:
         magic, total, buckets = _HEADER.unpack(stream.read(_HEADER.size))
         if magic != _KEYS_MAGIC or buckets != BUCKETS:
@@ -145,9 +168,9 @@ def _read_buckets(path: str, first: int, last: int) -> tuple[Uint64s, Uint32s, U
         start, stop = int(starts[first]), int(starts[last])
         base += 8 * (buckets + 1)
         keys = _array(stream, "<u8", base + 8 * start, stop - start)
-        documents = _array(stream, "<u4", base + 8 * total + 4 * start, stop - start)
+        tags = _array(stream, "<u4", base + 8 * total + 4 * start, stop - start)
         units = _array(stream, "<u4", base + 12 * total + 4 * start, stop - start)
-    return cast(Uint64s, keys), cast(Uint32s, documents), cast(Uint32s, units)
+    return cast(Uint64s, keys), cast(Uint32s, tags), cast(Uint32s, units)
 
 
 @dataclass(frozen=True)
@@ -163,26 +186,25 @@ class SearchBuckets:
 
 def search_buckets(run: str, work: SearchBuckets) -> Result:
     """Finds the units of these buckets that go, and writes their numbers part by part, ascending."""
-    keys, documents, units, parts = [], [], [], []
-    offset = 0
-    for number, path in enumerate(work.key_files):
-        k, d, u = _read_buckets(files.join(run, path), work.first_bucket, work.last_bucket)
-        keys.append(k)
-        documents.append(d.astype(np.uint64) + np.uint64(offset))
-        units.append(u)
-        parts.append(np.full(len(k), number, dtype=np.uint32))
-        offset += 1 << 32
-    all_keys, all_documents = np.concatenate(keys), np.concatenate(documents)
-    keep = work.rule.keep if isinstance(work.rule, DropDuplicateLines) else "first"
-    dropped = duplicated_lines(all_keys, all_documents, keep)
-    dropped_units, dropped_parts = np.concatenate(units)[dropped], np.concatenate(parts)[dropped]
+    read = [
+        _read_buckets(files.join(run, path), work.first_bucket, work.last_bucket) for path in work.key_files
+    ]
+    keys, tags, units = (np.concatenate(columns) for columns in zip(*read, strict=True))
+    parts = np.repeat(np.arange(len(read), dtype=np.uint32), [len(found[0]) for found in read])
+    if isinstance(work.rule, DropRepeatedIds):
+        dropped = repeated_ids(keys, tags)
+    else:
+        documents = (parts.astype(np.uint64) << np.uint64(32)) | tags
+        keep = work.rule.keep if isinstance(work.rule, DropDuplicateLines) else "first"
+        dropped = duplicated_lines(keys, documents, keep)
+    dropped_units, dropped_parts = units[dropped], parts[dropped]
     order = np.lexsort((dropped_units, dropped_parts))
     starts = np.searchsorted(dropped_parts[order], np.arange(len(work.key_files) + 1)).astype("<u8")
     with files.create(files.join(run, work.drops_path)) as stream:
         stream.write(_HEADER.pack(_DROPS_MAGIC, len(order), len(work.key_files)))
         stream.write(starts.tobytes())
         stream.write(dropped_units[order].astype("<u4").tobytes())
-    statistics = {"units": len(all_keys), "dropped": len(order)}
+    statistics = {"units": len(keys), "dropped": len(order)}
     return Result({work.drops_path: stream.written()}, statistics)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.duplicates import (
     DropDuplicateLines,
     DropFiles,
     DropNearDuplicateBooks,
+    DropRepeatedIds,
     SearchBooks,
     SearchBuckets,
     search_books,
@@ -44,7 +46,7 @@ def through_files(run: Path, rule: object, parts: list[list[Document]], steps: i
         search_books(str(run), SearchBooks(rule, tuple(paths), "drops.json"))
         drops = ["drops.json"]
     else:
-        assert isinstance(rule, DropDuplicateLines | DropDuplicateDocuments)
+        assert isinstance(rule, DropDuplicateLines | DropDuplicateDocuments | DropRepeatedIds)
         for first in range(0, BUCKETS, BUCKETS // steps):
             drops.append(f"drops-{first:03d}.bin")
             search = SearchBuckets(rule, tuple(paths), first, first + BUCKETS // steps, drops[-1])
@@ -105,6 +107,25 @@ def test_first_of_equal_documents_stays_in_the_order_of_the_parts(tmp_path: Path
     first, second = outcomes[1]
     assert isinstance(first, Rejected) and first.reason == "duplicate" and first.document.id == "c"
     assert second == parts[1][1]
+
+
+def test_the_newest_of_one_id_stays_and_the_first_of_one_age(tmp_path: Path) -> None:
+    def dated(id: str, text: str, year: int | None) -> Document:
+        return replace(document(id, text), created=datetime(year, 1, 1, tzinfo=UTC) if year else None)
+
+    parts = [
+        [dated("a", "old", 2014), dated("b", "first", 2015), dated("c", "unknown", None)],
+        [
+            dated("a", "new", 2016),
+            dated("b", "second", 2015),
+            dated("c", "known", 2001),
+            dated("d", "x", None),
+        ],
+    ]
+    outcomes = [o for part in through_files(tmp_path, DropRepeatedIds(), parts, 4) for o in part]
+    kept = [o.text for o in outcomes if isinstance(o, Document)]
+    assert kept == ["first", "new", "known", "x"]
+    assert {o.reason for o in outcomes if isinstance(o, Rejected)} == {"repeated_id"}
 
 
 def test_a_copied_book_names_the_book_it_is_in(tmp_path: Path) -> None:
