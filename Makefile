@@ -30,4 +30,4 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs examples/sample/built build *.egg-info
+	rm -rf $(VENV) examples/sample/built build *.egg-info

@@ -6,9 +6,11 @@ that curates needs no torch.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import os
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -71,28 +73,48 @@ def demo(folder: str, workers: int) -> None:
         raise ValueError(
             f"{EXAMPLES} is not there: the sample is part of the source checkout; run the demo from it"
         )
+    try:
+        train = importlib.import_module("trainer.train").train
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"demo trains a model and needs {error.name}: pip install 'llama-corpus[trainer]'"
+        ) from error
     collect = importlib.import_module("pipeline.collect_report").collect_report
     commands = importlib.import_module("pipeline.commands")
     pipeline_run = importlib.import_module("pipeline.run")
     settings = importlib.import_module("pipeline.settings").load_settings(str(EXAMPLES / "demo.yaml"))
     _build_sample(EXAMPLES / "sample" / "built")
+    shards = _shards(folder)
     manifest = pipeline_run.run_pipeline(settings, folder, pipeline_run.Options(workers))
-    summary = importlib.import_module("trainer.train").train(Path(folder))
+    if shards != _shards(folder) and Path(folder, "train").is_dir():
+        print("the shards have changed: training begins anew", file=sys.stderr)
+        shutil.rmtree(Path(folder, "train"))
+    summary = train(Path(folder))
     page = collect(folder)
     print(commands.table(manifest))
     trained = f"trained {summary['steps']} steps to loss {summary['loss']:.3f}"
     print(f"{commands.last_line(manifest, page)}; {trained}")
 
 
+def _shards(folder: str) -> dict[str, int]:
+    """When each shard of a run was written."""
+    return {str(path): path.stat().st_mtime_ns for path in Path(folder, "shards").rglob("*.arrow")}
+
+
 def _build_sample(folder: Path) -> None:
     """Packs the sample into its containers, and real text that is on every machine beside it, once."""
-    whole = folder / ".whole"
-    if whole.is_file():
+    sources = sorted(p for p in (EXAMPLES / "sample").rglob("*") if p.is_file() and folder not in p.parents)
+    digest = hashlib.sha256()
+    for path in sources:
+        if path.suffix != ".pyc":
+            digest.update(str(path.relative_to(EXAMPLES)).encode() + b"\0" + path.read_bytes())
+    whole = folder / ".packed"
+    if whole.is_file() and whole.read_text() == digest.hexdigest():
         return
     print(f"packing the sample into {folder}", file=sys.stderr)
     _script(EXAMPLES / "sample" / "build.py").build(folder)
     _script(EXAMPLES / "sample" / "volume.py").add_volume(folder)
-    whole.touch()
+    whole.write_text(digest.hexdigest())
 
 
 def _script(path: Path) -> ModuleType:
@@ -119,9 +141,7 @@ def main() -> None:
 def _main() -> int:
     try:
         result = cli(standalone_mode=False)
-    except click.exceptions.Abort:
-        return 130
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         print("interrupted; the same command continues from here", file=sys.stderr)
         return 130
     except click.UsageError as error:
@@ -132,7 +152,7 @@ def _main() -> int:
         return 1
     except (ValueError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2 if type(error).__name__ == "UsageError" else 1
+        return int(getattr(error, "exit_code", 1))
     return result if isinstance(result, int) else 0
 
 

@@ -10,6 +10,7 @@ import hashlib
 import heapq
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,11 @@ MAX_PARTS = 64
 SAMPLES_PER_REASON = 6
 KEPT_SAMPLES_PER_SOURCE = 5
 SAMPLE_CHARACTERS = 1_500
-DAMAGED = ("damaged_record", "truncated_file", "http_header_damaged", "record_too_large", "paper_too_large")
+DAMAGED = (
+    "damaged_record",
+    "truncated_file",
+    "http_header_damaged",
+)  # reasons of readers for bytes that are wrong
 MAX_DAMAGED_FRACTION = 0.001  # users' gate: more than 0.1 % of records set aside needs a look
 MIN_HELD_OUT = 50  # pages: with fewer, an AUC is known to no better than about 0.1; our choice
 MIN_AUC = 0.75  # under this the reference classifier is little better than a coin; our choice
@@ -52,7 +57,7 @@ def collect_report(folder: str) -> str:
     manifest = files.read_json(files.join(folder, MANIFEST))
     with files.open_binary(files.join(folder, CONFIG)) as stream:
         config = yaml.safe_load(stream.read())
-    training = _training(folder)
+    training = _training(folder, manifest["tokenizer"]["sha256"])
     data: ReportData = {
         "run": {
             "name": os.path.basename(os.path.normpath(folder)),
@@ -74,7 +79,10 @@ def collect_report(folder: str) -> str:
         "training": training,
     }
     page = files.join(folder, "report")
-    write_report(data, Path(page))
+    with tempfile.TemporaryDirectory(prefix="llama-corpus-") as local:
+        write_report(data, Path(local))
+        for path in sorted(p for p in Path(local).rglob("*") if p.is_file()):
+            files.put(str(path), files.join(page, str(path.relative_to(local))))
     return files.join(page, "index.html")
 
 
@@ -115,9 +123,11 @@ def _rank(*names: str) -> int:
 def _removed_folders(folder: str) -> Iterator[tuple[str, str, list[str]]]:
     """(source, step, paths) of what was removed, in order."""
     for source in SOURCES:
-        base = Path(folder, "removed", source)
-        for step in sorted(base.iterdir()) if base.is_dir() else ():
-            yield source, step.name, _spread(sorted(str(p) for p in step.glob("*.parquet")))
+        by_step: dict[str, list[str]] = {}
+        for path in files.match(files.join(folder, "removed", source), "*/*.parquet"):
+            by_step.setdefault(path.split("/")[-2], []).append(path)
+        for step, paths in sorted(by_step.items()):
+            yield source, step, _spread(paths)
 
 
 def _removed_samples(folder: str) -> Iterator[RemovedSample]:
@@ -151,7 +161,7 @@ def _removed_samples(folder: str) -> Iterator[RemovedSample]:
 
 
 def _document_paths(folder: str, source: str) -> list[str]:
-    return _spread(sorted(str(p) for p in Path(folder, "documents", source).glob("*.parquet")))
+    return _spread(files.match(files.join(folder, "documents", source), "*.parquet"))
 
 
 def _kept_samples(folder: str, source: str) -> Iterator[KeptSample]:
@@ -209,22 +219,25 @@ def _threshold(label: str, value: float) -> Threshold:
     return {"label": label, "value": value}
 
 
-def _training(folder: str) -> Training | None:
+def _training(folder: str, tokenizer_sha256: str) -> Training | None:
     """The training curve of RUN/train, or None when nothing was trained yet."""
-    metrics, summary = Path(folder, "train", "metrics.jsonl"), Path(folder, "train", "summary.json")
-    if not metrics.is_file() or not summary.is_file():
+    metrics, summary = (files.join(folder, "train", name) for name in ("metrics.jsonl", "summary.json"))
+    if not files.exists(metrics) or not files.exists(summary):
+        return None
+    found = files.read_json(summary)
+    if found["tokenizer_sha256"] != tokenizer_sha256:  # trained on an earlier state of this run
         return None
     steps: list[int] = []
     losses: list[float | None] = []
     validation: dict[str, list[list[float | None]]] = {}
-    for line in metrics.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    with files.open_binary(metrics) as stream:
+        rows = [json.loads(line) for line in stream.read().splitlines()]
+    for row in rows:
         if "loss" in row:
             steps.append(row["step"])
             losses.append(row["loss"])
         for source, loss in (row.get("validation") or {}).items():
             validation.setdefault(source, []).append([row["step"], loss])
-    found = json.loads(summary.read_text(encoding="utf-8"))
     return {
         "steps": steps,
         "loss": losses,

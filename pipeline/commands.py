@@ -18,7 +18,7 @@ from pipeline.settings import UsageError, load_settings
 @click.option(
     "--out", "folder", required=True, metavar="RUN", help="Folder of the run; the same folder resumes."
 )
-@click.option("--only", metavar="STEP", help="Only this source or step, and what it waits for.")
+@click.option("--only", metavar="STEP", help="Only this source or step, and all that it waits for.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting, e.g. seed=7."
 )

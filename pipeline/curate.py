@@ -7,7 +7,7 @@ steps remove is written beside it with step and reason.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from pipeline.duplicates import DropFiles, DuplicateRule
 from pipeline.model_files import localized
 from pipeline.parts import PartWriter, StepCounts, documents_of
 from pipeline.score_histograms import ScoreHistograms
-from pipeline.tasks import Result
+from pipeline.tasks import OUTSIDE, Result
 from stages.document import Rejected
 from stages.stage import ModelStage, Outcome, Reader, Stage, Transform, prepared
 
@@ -27,7 +27,7 @@ READ = "read"
 class RawInput:
     """A raw file, the reader for it, and the name under which its documents record where they came from."""
 
-    path: str
+    path: str = field(metadata=OUTSIDE)
     origin: str
     reader: Reader
 

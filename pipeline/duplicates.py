@@ -63,6 +63,10 @@ class DropDuplicateLines:
     window_files: int = 50  # cc_net's hash_in_mem: 50 of a dump's 1,600 shards are compared with each other
     keep: Literal["none", "first"] = "none"
 
+    def __post_init__(self) -> None:
+        if self.window_files < 1:
+            raise ValueError("window_files must be at least 1")
+
     def collector(self) -> Collector:
         return _Keys(lambda document: line_hashes(document.text))
 

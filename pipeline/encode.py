@@ -2,7 +2,7 @@
 
 Documents are shuffled over the whole source while the shards are built: each document has a key (a hash of seed, source
 and id) that says its shard and its place in it, so the order depends on nothing else. Encoding writes, for each part of
-documents, its rows sorted by split, shard and key; a gathering task reads its own slice of every encoded part.
+documents, one record batch a split and shard; a gathering task reads its own batches of every encoded part.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ killed worker is an error at once and not a hang. No code here knows which runne
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import logging
 import multiprocessing
@@ -21,10 +22,11 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
+from pipeline.settings import UsageError, nearest
 from pipeline.tasks import Task, execute
 
 LOCAL_RUNNER = "--runner=FnApiRunner"
@@ -38,6 +40,7 @@ class _Local:
 
     pool: ProcessPoolExecutor | None = None
     finished: Callable[[str], None] | None = None
+    interrupted = False
 
 
 def _leave_with_parent(parent: int) -> None:
@@ -58,7 +61,13 @@ def local_workers(workers: int, finished: Callable[[str], None]) -> Iterator[Non
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    _Local.pool, _Local.finished = pool, finished
+    _Local.pool, _Local.finished, _Local.interrupted = pool, finished, False
+
+    def interrupt(number: int, frame: object) -> None:
+        _Local.interrupted = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     except BaseException:
@@ -70,6 +79,7 @@ def local_workers(workers: int, finished: Callable[[str], None]) -> Iterator[Non
     else:
         pool.shutdown()
     finally:
+        signal.signal(signal.SIGINT, before)
         _Local.pool, _Local.finished = None, None
 
 
@@ -85,23 +95,45 @@ class RunTasks(beam.DoFn):
     def process(self, task: Task) -> Iterator[str]:
         if _Local.pool is None:
             yield execute(self._run, task)
-        else:
+            return
+        try:
             self._futures[_Local.pool.submit(execute, self._run, task)] = task
+        except BrokenProcessPool as error:
+            raise self._killed() from error
 
     def finish_bundle(self) -> Iterator[Any]:
         for future in as_completed(self._futures):
             try:
                 marker = future.result()
             except BrokenProcessPool as error:
-                open_tasks = [t for f, t in self._futures.items() if not f.done() or f.exception()]
-                running = ", ".join(f"{t.step} {t.name}" for t in open_tasks[:3])
-                raise ValueError(
-                    f"a worker process was killed (out of memory?) while these were running or waiting: {running}; "
-                    "the same command continues from there, fewer --workers need less memory"
-                ) from error
+                raise self._killed() from error
             if _Local.finished is not None:
                 _Local.finished(marker)
             yield WindowedValue(marker, 0, (GlobalWindow(),))
+
+    def _killed(self) -> ValueError:
+        open_tasks = [t for f, t in self._futures.items() if not f.done() or f.exception()]
+        running = ", ".join(f"{t.step} {t.name}" for t in open_tasks[:3]) or "no task"
+        return ValueError(
+            f"a worker process was killed (out of memory?) while these were running or waiting: {running}; "
+            "the same command continues from there, fewer --workers need less memory"
+        )
+
+
+def check_flags(flags: Sequence[str]) -> None:
+    """Raises UsageError for a flag that no options of Beam know; Beam itself would drop it without a word."""
+    parser = _BeamArgumentParser(
+        add_help=False, allow_abbrev=False, exit_on_error=False, conflict_handler="resolve"
+    )
+    for options in PipelineOptions.__subclasses__():
+        options._add_argparse_args(parser)
+    try:
+        _, unknown = parser.parse_known_args(list(flags))
+    except (argparse.ArgumentError, SystemExit) as error:
+        raise UsageError(f"Beam's flags after --: {error}") from error
+    if unknown:
+        known = [option for action in parser._actions for option in action.option_strings]
+        raise UsageError(f"Beam knows no {unknown[0]}; {nearest(unknown[0].split('=')[0], known)}")
 
 
 def run_tasks(run: str, tasks: Sequence[Task], beam_flags: Sequence[str]) -> None:
@@ -123,5 +155,9 @@ def run_tasks(run: str, tasks: Sequence[Task], beam_flags: Sequence[str]) -> Non
     spread | "RunTasks" >> beam.ParDo(RunTasks(run))
     try:
         pipeline.run().wait_until_finish()
+    except RuntimeError:
+        if _Local.interrupted:  # Beam makes a RuntimeError of it
+            raise KeyboardInterrupt from None
+        raise
     except ValueError as error:
         raise ValueError(str(error).removesuffix(" [while running 'RunTasks']")) from error

@@ -116,12 +116,24 @@ def exists(path: str) -> bool:
     return bool(FileSystems.exists(path))
 
 
-def list_files(folder: str) -> list[str]:
-    """Paths of the files directly in a folder, sorted; none when the folder is not there."""
-    if not exists(folder):
-        return []
-    matched = FileSystems.match([FileSystems.join(folder, "*")])[0].metadata_list
+def match(folder: str, pattern: str) -> list[str]:
+    """Paths of the files under a folder that match a pattern, sorted; none when the folder is not there."""
+    matched = FileSystems.match([FileSystems.join(folder, pattern)])[0].metadata_list
     return sorted(found.path for found in matched)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the store says of a file: size in bytes, and when it was written, in seconds."""
+
+    bytes: int
+    written_at: float
+
+
+def standing(path: str) -> Standing | None:
+    """Size and time of a file, None when it is not there."""
+    matched = FileSystems.match([path])[0].metadata_list
+    return Standing(matched[0].size_in_bytes, matched[0].last_updated_in_seconds) if matched else None
 
 
 def delete(paths: list[str]) -> None:

@@ -10,7 +10,7 @@ import glob
 import gzip
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from pipeline import files
 from pipeline.settings import Settings, UsageError
 
 CHECKSUMS = "work/inputs.json"
+MUCH_TO_READ = 2_000_000_000  # bytes: some seconds of reading
 MAX_LIST_BYTES = 1 << 30  # of a list of paths, inflated; a dump's list is about 10 MB
 
 
@@ -40,13 +41,18 @@ def expand(settings: Settings, source: str) -> list[tuple[str, str]]:
 
     Raises UsageError naming the pattern that matches nothing.
     """
-    found: dict[str, str] = {}
+    found: dict[str, str] = {}  # name -> path; a file that two patterns match counts once
+    seen: set[str] = set()
     for pattern in settings.sources[source].inputs:
         where = f"sources.{source}.inputs: {pattern}"
         matches = _match(settings, pattern, where)
         if not matches:
             raise UsageError(f"{where} matches no file (looked for {settings.path(pattern)})")
-        found.update((name, path) for path, name in matches)
+        for path, name in matches:
+            real = path if "://" in path else os.path.realpath(path)
+            if real not in seen:
+                seen.add(real)
+                found[name] = path
     return [(path, name) for name, path in sorted(found.items())]
 
 
@@ -58,7 +64,7 @@ def _match(settings: Settings, pattern: str, where: str) -> list[tuple[str, str]
         lists = [pattern]
         if "://" not in pattern:
             absolute = os.path.isabs(pattern)
-            lists = [_name(settings, p, absolute) for p in sorted(glob.glob(path, recursive=True))]
+            lists = [_name(settings, p, absolute) for p in sorted(_glob(settings, pattern))]
         return [found for one in lists for found in _listed(settings, one, where)]
     if "://" in pattern:
         try:
@@ -67,7 +73,7 @@ def _match(settings: Settings, pattern: str, where: str) -> list[tuple[str, str]
             raise UsageError(f"{where}: {' '.join(str(error).split())}") from error
         return [(m.path, m.path) for m in matched]
     matches = []
-    for match in glob.glob(path, recursive=True):
+    for match in _glob(settings, pattern):
         if os.path.isdir(match):
             if os.path.isfile(os.path.join(match, "Posts.xml")):  # an unpacked StackExchange site
                 match = os.path.join(match, "Posts.xml")
@@ -79,6 +85,12 @@ def _match(settings: Settings, pattern: str, where: str) -> list[tuple[str, str]
     return matches
 
 
+def _glob(settings: Settings, pattern: str) -> list[str]:
+    """Local paths that match a pattern; only what the pattern says is special, not the folder it starts from."""
+    found = glob.glob(os.path.expanduser(pattern), root_dir=settings.folder, recursive=True)
+    return [settings.path(path) for path in found]
+
+
 def _listed(settings: Settings, pattern: str, where: str) -> list[tuple[str, str]]:
     """The paths in a list: absolute, URLs, or relative to the list's folder or the nearest one above that has them."""
     with files.open_binary(settings.path(pattern)) as stream:
@@ -86,9 +98,11 @@ def _listed(settings: Settings, pattern: str, where: str) -> list[tuple[str, str
     if data[:2] == b"\x1f\x8b":
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as inflated:
-                data = inflated.read(MAX_LIST_BYTES)
+                data = inflated.read(MAX_LIST_BYTES + 1)
         except (OSError, EOFError) as error:
             raise UsageError(f"{where} is a damaged gzip file; fetch it again") from error
+    if len(data) > MAX_LIST_BYTES:
+        raise UsageError(f"{where} holds over {MAX_LIST_BYTES} bytes; split the list")
     lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
     base = _base_of(settings, pattern, lines)
     paths = [line if "://" in line else os.path.join(base, line) for line in lines]
@@ -119,17 +133,23 @@ def _base_of(settings: Settings, pattern: str, lines: list[str]) -> str:
     return folder
 
 
-def checksummed(run: str, found: Mapping[str, list[tuple[str, str]]]) -> dict[str, list[Input]]:
+def checksummed(
+    run: str, found: Mapping[str, list[tuple[str, str]]], say: Callable[[str], None]
+) -> dict[str, list[Input]]:
     """Sizes and checksums of the inputs of all sources.
 
     SHA-256 for local files, remembered in the run by size and modification time; the store's own checksum elsewhere.
+    `say` is told what is read when it is much.
     """
     memory_path = files.join(run, CHECKSUMS)
     memory: dict[str, Any] = files.read_json(memory_path) if files.exists(memory_path) else {}
-    known: dict[str, Any] = {}
+    known: dict[str, Any] = dict(memory)
     inputs: dict[str, list[Input]] = {}
     for source, pairs in found.items():
         inputs[source] = []
+        new = sum(os.path.getsize(p) for p, _ in pairs if os.path.exists(p) and p not in memory)
+        if new >= MUCH_TO_READ:
+            say(f"{source}: checksums of {new / 1e9:.1f} GB of inputs")
         for path, name in pairs:
             if os.path.exists(path):
                 stat = os.stat(path)
@@ -140,8 +160,9 @@ def checksummed(run: str, found: Mapping[str, list[tuple[str, str]]]) -> dict[st
                 inputs[source].append(Input(path, name, stat.st_size, checksum))
             else:
                 inputs[source].append(Input(path, name, _remote_size(path), str(FileSystems.checksum(path))))
-    if known != memory:
-        files.write_json(memory_path, known)
+        if known != memory:  # after each source, so that a run that is killed has not read for nothing
+            files.write_json(memory_path, known)
+            memory = dict(known)
     return inputs
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
-import json
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from pipeline.plan import Done
 from pipeline.plan_run import TOKENIZER, RunPlan
 from pipeline.recipes import SourceRecipe
 from pipeline.score_histograms import add_histograms
-from pipeline.settings import Settings
+from pipeline.settings import Settings, as_yaml
 from pipeline.tasks import canonical
 
 CONFIG, MANIFEST = "config.yaml", "manifest.json"
@@ -151,7 +150,7 @@ def build_manifest(
     sizes = {source: account["bytes"] for source, account in sources.items()}
     return {
         "format_version": FORMAT_VERSION,
-        "config_sha256": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
+        "config_sha256": hashlib.sha256(as_yaml(config)).hexdigest(),
         "recipe": settings.recipe,
         "seed": settings.seed,
         "versions": versions(),

@@ -10,12 +10,12 @@ import dataclasses
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from pipeline import files
-from pipeline.tasks import Result
+from pipeline.tasks import OUTSIDE, Result
 from stages.language import KeepLanguage
 from stages.perplexity import KeepPerplexity
 from stages.references import KeepReferences
@@ -61,7 +61,7 @@ def _local(run: str, path: str) -> str:
         return there
     folder = tempfile.mkdtemp(prefix="llama-corpus-models-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    paths = [there] if files.exists(there) else files.list_files(there)
+    paths = [there] if files.exists(there) else files.match(there, "*")
     for source in paths:
         with (
             files.open_binary(source) as stream,
@@ -75,7 +75,7 @@ def _local(run: str, path: str) -> str:
 class CopyModel:
     """A model file given in the configuration, to be copied into the run."""
 
-    path: str
+    path: str = field(metadata=OUTSIDE)
     output: str
 
 

@@ -8,8 +8,9 @@ bytes_in = bytes_kept + bytes_edited + removed bytes.
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -63,7 +64,7 @@ class StepCounts:
         }
 
 
-class _BatchedParquet:
+class _BatchedParquet(ABC):
     """A Parquet file that is opened at its first row and closed whole."""
 
     def __init__(self, path: str, schema: pa.Schema) -> None:
@@ -73,7 +74,6 @@ class _BatchedParquet:
         self._bytes = 0
         self._writer: pq.ParquetWriter | None = None
         self._stream: files.HashingStream | None = None
-        self.rows_written = 0
 
     def add(self, row: Any, row_bytes: int) -> None:
         self._rows.append(row)
@@ -81,8 +81,9 @@ class _BatchedParquet:
         if len(self._rows) >= ROWS_PER_GROUP or self._bytes >= BYTES_PER_GROUP:
             self.flush()
 
+    @abstractmethod
     def batch(self, rows: list[Any]) -> pa.RecordBatch:
-        raise AssertionError("a writer says how its rows become a batch")
+        """The rows as a batch of the schema."""
 
     def open(self) -> pq.ParquetWriter:
         if self._writer is None:
@@ -98,7 +99,6 @@ class _BatchedParquet:
     def flush(self) -> None:
         if self._rows:
             self.open().write_batch(self.batch(self._rows), row_group_size=len(self._rows))
-            self.rows_written += len(self._rows)
             self._rows, self._bytes = [], 0
 
     def close(self) -> Written:
@@ -119,12 +119,8 @@ class _Documents(_BatchedParquet):
 
 
 class _Removed(_BatchedParquet):
-    def __init__(self, path: str, sample_characters: int | None) -> None:
-        super().__init__(path, REMOVED_SCHEMA)
-        self._sample_characters = sample_characters
-
     def batch(self, rows: list[Any]) -> pa.RecordBatch:
-        return removed_to_batch(rows, self._sample_characters)
+        return removed_to_batch(rows)
 
 
 class PartWriter:
@@ -161,9 +157,14 @@ class PartWriter:
         writer = self._removed.get(step)
         if writer is None:
             path = files.join(self._run, f"removed/{self._source}/{step}/{self._part}.parquet")
-            writer = self._removed[step] = _Removed(path, self._removed_characters)
-        limit = self._removed_characters
-        writer.add((step, rejected), text_bytes if limit is None else min(text_bytes, 4 * limit))
+            writer = self._removed[step] = _Removed(path, REMOVED_SCHEMA)
+        text = rejected.document.text
+        if self._removed_characters is not None and len(text) > self._removed_characters:
+            # A copy, so that a row does not hold on to the whole text until it is written.
+            rejected = replace(
+                rejected, document=rejected.document.with_text(text[: self._removed_characters])
+            )
+        writer.add((step, rejected, text_bytes), len(rejected.document.text))
 
     def close(self) -> dict[str, Written]:
         """Finishes all files; relative path -> what was written."""
@@ -194,11 +195,24 @@ def _largest(seen: dict[str, list[int]]) -> dict[str, dict[str, int]]:
 
 
 def read_documents(path: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """The batches of one part, a row group at a time, with all columns or only those named."""
-    with files.open_binary(path) as stream:
-        parquet = pq.ParquetFile(stream)
+    """The batches of one part, a row group at a time, with all columns or only those named.
+
+    Raises ValueError naming the path when it is not there or damaged.
+    """
+    with _parquet(path) as parquet:
         for group in range(parquet.num_row_groups):
             yield from parquet.read_row_group(group, columns=columns).to_batches()
+
+
+@contextlib.contextmanager
+def _parquet(path: str) -> Iterator[pq.ParquetFile]:
+    with files.open_binary(path) as stream:
+        try:
+            yield pq.ParquetFile(stream)
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(
+                f"{path} is damaged ({' '.join(str(error).split())}); delete it and run again"
+            ) from error
 
 
 def documents_of(path: str) -> Iterator[Document]:
@@ -208,8 +222,8 @@ def documents_of(path: str) -> Iterator[Document]:
 
 def count_rows(path: str) -> int:
     """Rows of a part, from its footer."""
-    with files.open_binary(path) as stream:
-        return int(pq.ParquetFile(stream).metadata.num_rows)
+    with _parquet(path) as parquet:
+        return int(parquet.metadata.num_rows)
 
 
 def add_counts(accounts: Iterable[Iterable[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from pipeline.duplicates import (
 from pipeline.inputs import Input
 from pipeline.model_files import MODELS_NODE, model_path, with_model_path
 from pipeline.recipes import SourceRecipe, Step
+from pipeline.settings import UsageError
 from pipeline.tasks import Task
 from pipeline.train_models import TrainPerplexity, TrainReferences
 from stages.sources.github import Github
@@ -38,7 +39,7 @@ from stages.stage import Reader
 # A search task reads about this many bytes of keys at once; the verdict does not depend on it.
 KEY_BYTES_PER_SEARCH = 256 << 20
 
-GITHUB_COMPANIONS = re.compile(r"(files|licenses)-[^/]*\.parquet$")
+GITHUB_COMPANIONS = re.compile(r"(^|/)(files|licenses)-[^/]*\.parquet$")
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,19 @@ class Done:
         self.markers: dict[str, list[dict[str, Any]]] = {}
 
     def record(self, node: Node, made: Sequence[Task]) -> None:
-        found = [tasks.marker_of(self.run, task) for task in made]
-        assert all(marker is not None for marker in found)
-        self.markers[node.name] = [marker for marker in found if marker is not None]
+        """Takes in the markers of a node's tasks.
+
+        Raises ValueError when a task was run by other code than this (a worker's image that is not this version).
+        """
+        self.markers[node.name] = []
+        for task in made:
+            marker = tasks.marker_of(self.run, task)
+            if marker is None or marker["key"] != task.key():
+                raise ValueError(
+                    f"{task.step} {task.name}: was run by another version of the code, or not at all; "
+                    "install on the workers what is installed here"
+                )
+            self.markers[node.name].append(marker)
 
     def statistics(self, node: str) -> list[dict[str, Any]]:
         return [marker["statistics"] for marker in self.markers[node]]
@@ -120,6 +131,10 @@ class _SourcePlanner:
         self._companion_paths = tuple(i.path for i in companions)
         self._inputs = [i for i in inputs if i not in companions]
         self._count = len(self._inputs)
+        if not self._inputs:
+            raise UsageError(
+                f"sources.{source}.inputs: {companions[0].name} is only read beside contents-*.parquet; name that too"
+            )
         self.nodes: list[Node] = []
         self.passes: list[str] = []
 
@@ -161,16 +176,24 @@ class _SourcePlanner:
         wait = after if before is None else (before, *after)
 
         def make() -> list[Task]:
+            models: dict[str, str] = {}
+            named = []
+            for stage_name, stage in stages:
+                model = self._done.models(model_path(stage))
+                models.update(model)
+                named.append(NamedStage(stage_name, with_model_path(stage), tuple(model.values())))
+            parts = self._done.outputs(before, f"work/{before}/") if before is not None else []
+            drops = self._drops(*drop) if drop else []
             made = []
             for number in range(self._count):
-                reads: dict[str, str] = {}
-                given = self._given(number, before, reads)
-                drops = self._drops(drop, number, reads) if drop else None
-                named = []
-                for stage_name, stage in stages:
-                    model = self._done.models(model_path(stage))
-                    reads.update(model)
-                    named.append(NamedStage(stage_name, with_model_path(stage), tuple(model.values())))
+                reads = dict(models)
+                given = self._raw(number, reads) if before is None else next(iter(parts[number]))
+                if before is not None:
+                    reads.update(parts[number])
+                verdicts = None
+                if drops:
+                    verdicts, written = drops[number]
+                    reads.update(written)
                 part = part_name(number, self._count)
                 work = Pass(
                     source=self._source,
@@ -178,7 +201,7 @@ class _SourcePlanner:
                     part=part,
                     given=given,
                     stages=tuple(named),
-                    drops=drops,
+                    drops=verdicts,
                     drop_step=drop[0] if drop else "",
                     keys=keys[1] if keys else None,
                     keys_path=f"work/{self._source}/{keys[0]}/keys/{part}.bin" if keys else "",
@@ -191,17 +214,11 @@ class _SourcePlanner:
         self.passes.append(name)
         return name
 
-    def _given(self, number: int, before: str | None, reads: dict[str, str]) -> RawInput | str:
-        if before is None:
-            source_input = self._inputs[number]
-            reads[source_input.name] = source_input.checksum
-            reads.update(self._companions)
-            return RawInput(source_input.path, source_input.name, self._reader(source_input))
-        outputs = self._done.outputs(before)[number]
-        part = part_name(number, self._count)
-        path = next(p for p in outputs if p == f"work/{before}/{part}.parquet")
-        reads[path] = outputs[path]
-        return path
+    def _raw(self, number: int, reads: dict[str, str]) -> RawInput:
+        source_input = self._inputs[number]
+        reads[source_input.name] = source_input.checksum
+        reads.update(self._companions)
+        return RawInput(source_input.path, source_input.name, self._reader(source_input))
 
     def _reader(self, source_input: Input) -> Reader:
         """The source's reader; a table of file contents gets the tables that lie beside it."""
@@ -224,14 +241,11 @@ class _SourcePlanner:
     def _add_search(self, name: str, rule: Any, read: str) -> str:
         node = f"{self._source}/{name}/search"
 
-        def key_files(window: range) -> dict[str, str]:
-            outputs = self._done.outputs(read, f"work/{self._source}/{name}/keys/")
-            return {path: sha for number in window for path, sha in outputs[number].items()}
-
         def make() -> list[Task]:
+            outputs = self._done.outputs(read, f"work/{self._source}/{name}/keys/")
             made = []
             for number, window in enumerate(self._windows(rule)):
-                keys = key_files(window)
+                keys = {path: sha for part in window for path, sha in outputs[part].items()}
                 base = f"work/{self._source}/{name}/drops/window-{number:05d}"
                 if isinstance(rule, DropNearDuplicateBooks):
                     books = SearchBooks(rule, tuple(keys), f"{base}.json")
@@ -250,14 +264,18 @@ class _SourcePlanner:
         self.nodes.append(Node(node, (read,), make))
         return node
 
-    def _drops(self, drop: tuple[str, Any], number: int, reads: dict[str, str]) -> DropFiles:
-        name, rule = drop
-        windows = self._windows(rule)
-        window = next(w for w in range(len(windows)) if number in windows[w])
-        base = f"work/{self._source}/{name}/drops/window-{window:05d}"
-        found = self._done.all_outputs(f"{self._source}/{name}/search", base)
-        reads.update(found)
-        return DropFiles(rule, tuple(sorted(found)), number - windows[window].start)
+    def _drops(self, name: str, rule: Any) -> list[tuple[DropFiles, dict[str, str]]]:
+        """For each part where the verdicts on it stand, and the checksums of these files."""
+        base = f"work/{self._source}/{name}/drops/"
+        by_window: dict[str, dict[str, str]] = {}
+        for path, sha in self._done.all_outputs(f"{self._source}/{name}/search", base).items():
+            by_window.setdefault(path.removeprefix(base)[: len("window-00000")], {})[path] = sha
+        drops = []
+        for number, window in enumerate(self._windows(rule)):
+            found = by_window[f"window-{number:05d}"]
+            paths = tuple(sorted(found))
+            drops += [(DropFiles(rule, paths, part - window.start), found) for part in window]
+        return drops
 
 
 def plan_source(

@@ -125,7 +125,7 @@ class RunPlanner:
             copies.append((found_model, LANGUAGE_ID_PATH))
         if models.lm not in (TRAIN, NONE):
             folder = self._settings.path(models.lm)
-            found = files.list_files(folder)
+            found = files.match(folder, "*")
             if not found:
                 raise UsageError(f"models.lm: {folder} is not a folder with language models")
             copies += [(path, f"{LM_FOLDER}/{os.path.basename(path)}") for path in found]
@@ -291,31 +291,31 @@ class RunPlanner:
 
         def encode_tasks() -> list[Task]:
             model = self._done.all_outputs(TOKENIZER, TOKENIZER_PATH)
-            parts = self._final_parts(source, final)
+            parts, shards = self._final_parts(source, final), counts()
             made = []
             for number, (path, sha) in enumerate(parts):
                 part = part_name(number, len(parts))
                 output = f"work/{encode}/{part}.arrow"
-                work = EncodePart(source, path, number, output, counts(), settings.validation_fraction, seed)
+                work = EncodePart(source, path, number, output, shards, settings.validation_fraction, seed)
                 made.append(Task(encode, part, encode_part, work, {path: sha, **model}))
             return made
 
         def gather_tasks() -> list[Task]:
             model = self._done.all_outputs(TOKENIZER, TOKENIZER_PATH)
-            markers = self._done.markers[encode]
+            slices: dict[tuple[str, int], dict[str, list[int]]] = {}  # shard -> encoded part -> its batches
+            digests = self._done.all_outputs(encode)
+            for marker in self._done.markers[encode]:
+                (path,) = marker["outputs"]
+                for number, (split, shard) in enumerate(marker["statistics"]["slices"]):
+                    slices.setdefault((split, shard), {}).setdefault(path, []).append(number)
             made = []
             for split, shards in counts().items():
                 for shard in range(shards):
-                    encoded, reads = [], dict(model)
-                    for marker in markers:
-                        slices = marker["statistics"]["slices"]
-                        numbers = tuple(i for i, place in enumerate(slices) if place == [split, shard])
-                        if numbers:
-                            ((path, written),) = marker["outputs"].items()
-                            encoded.append((path, numbers))
-                            reads[path] = written["sha256"]
+                    parts = slices.get((split, shard), {})
+                    encoded = tuple((path, tuple(numbers)) for path, numbers in parts.items())
+                    reads = {**model, **{path: digests[path] for path in parts}}
                     name = shard_name(split, shard, shards)
-                    work = GatherShard(source, split, tuple(encoded), f"shards/{source}/{name}")
+                    work = GatherShard(source, split, encoded, f"shards/{source}/{name}")
                     made.append(Task(gather, name.removesuffix(".arrow"), gather_shard, work, reads))
             return made
 

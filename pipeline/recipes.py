@@ -16,7 +16,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pipeline.duplicates import (
     DropDuplicateDocuments,
@@ -25,7 +26,7 @@ from pipeline.duplicates import (
     DropRepeatedIds,
     DuplicateStep,
 )
-from pipeline.settings import NONE, Settings, UsageError, nearest
+from pipeline.settings import NONE, TRAIN, ModelSettings, Settings, UsageError, nearest
 from pipeline.train_models import TrainPerplexity, TrainReferences
 from stages.book_text import CleanGutenberg
 from stages.language import KeepLanguage
@@ -131,13 +132,11 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
         for name in given:
             if name not in dict(named):
                 raise UsageError(
-                    f"sources.{source}.steps: no step {name!r} here; {nearest(name, dict(named)) or 'it has none'}"
+                    f"sources.{source}.steps: no step {name!r} here; {nearest(name, dict(named))}"
                 )
         steps = []
         for name, step in named:
-            if settings.models.lm == NONE and isinstance(step, TrainPerplexity | KeepPerplexity):
-                continue
-            if settings.models.reference == NONE and isinstance(step, TrainReferences | KeepReferences):
+            if _left_out(step, settings.models):
                 continue
             parameters = given.get(name, {})
             if chosen.languages is not None and isinstance(step, KeepLanguage | KeepWikipediaLanguage):
@@ -147,17 +146,51 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
     return resolved
 
 
+def _left_out(step: Step, models: ModelSettings) -> bool:
+    """Whether a step has nothing to do: its model is not wanted, or is given and need not be trained."""
+    if isinstance(step, TrainPerplexity | TrainReferences):
+        return (models.lm if isinstance(step, TrainPerplexity) else models.reference) != TRAIN
+    if isinstance(step, KeepPerplexity):
+        return models.lm == NONE
+    return isinstance(step, KeepReferences) and models.reference == NONE
+
+
 def _with(step: Step, parameters: Mapping[str, Any], where: str) -> Step:
-    """The step with some of its parameters replaced."""
+    """The step with some of its parameters replaced, each checked against the type of its field."""
     values_of: Any = step
-    fields = {f.name: getattr(step, f.name) for f in dataclasses.fields(values_of)}
+    fields = {f.name for f in dataclasses.fields(values_of)}
+    hints = get_type_hints(type(step))
     values = {}
     for name, value in parameters.items():
         if name not in fields:
             raise UsageError(f"{where}: unknown parameter {name!r}; {nearest(name, fields)}")
-        values[name] = tuple(value) if isinstance(value, list) else value
-        is_number = isinstance(fields[name], int | float) and not isinstance(fields[name], bool)
-        if is_number and not isinstance(value, int | float):
-            raise UsageError(f"{where}.{name}: expected a number, found {value!r}")
-    replaced: Step = dataclasses.replace(values_of, **values)
+        values[name] = _typed(value, hints[name], f"{where}.{name}")
+    try:
+        replaced: Step = dataclasses.replace(values_of, **values)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from error
     return replaced
+
+
+def _typed(value: Any, kind: Any, where: str) -> Any:
+    """A value from YAML as the type of a field; UsageError when it is none of that type."""
+    choices = get_args(kind)
+    if get_origin(kind) is Literal:
+        if value in choices:
+            return value
+        raise UsageError(f"{where}: expected one of {', '.join(map(str, choices))}, found {value!r}")
+    if get_origin(kind) in (tuple, frozenset) and choices[0] is str:
+        if isinstance(value, list) and all(isinstance(v, str) for v in value):
+            return get_origin(kind)(value)
+        raise UsageError(f"{where}: expected a list of texts, found {value!r}")
+    if get_origin(kind) in (Union, UnionType):
+        if value is None and NoneType in choices:
+            return None
+        return _typed(value, next(choice for choice in choices if choice is not NoneType), where)
+    expected = {bool: "true or false", int: "a whole number of at least 0", float: "a number", str: "a text"}
+    if kind not in expected:
+        raise UsageError(f"{where} cannot be set in a configuration")
+    right = isinstance(value, int | float) if kind is float else isinstance(value, kind)
+    if not right or (kind is not bool and isinstance(value, bool)) or (kind is int and value < 0):
+        raise UsageError(f"{where}: expected {expected[kind]}, found {value!r}")
+    return value

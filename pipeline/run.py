@@ -1,7 +1,7 @@
 """One run: from a configuration to documents, tokenizer, shards, manifest and report in one folder.
 
-The same command again does what is not done yet. Nodes run as soon as what they wait for is done, all tasks of all
-ready nodes in one Beam pipeline.
+The same command again does what is not done yet. Nodes run in waves: all tasks of all nodes that wait for nothing
+undone, in one Beam pipeline.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from typing import Any
 from mixtures.mixture import load_mixture
 from pipeline import engine, files, inputs, tasks
 from pipeline.manifest import CONFIG, MANIFEST, build_manifest, resolved_config
+from pipeline.model_files import LM_FOLDER
 from pipeline.parts import add_counts
 from pipeline.plan import Done, Node
 from pipeline.plan_run import RunPlan, RunPlanner
 from pipeline.progress import Progress
 from pipeline.recipes import resolve
 from pipeline.settings import Settings, UsageError, as_yaml
-from pipeline.status import StatusFile
+from pipeline.status import LOCK, StatusFile
 from pipeline.tasks import Task
 
 
@@ -52,13 +53,12 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
     with _only_run(run):
         progress = Progress(quiet=options.quiet)
         _remove_leftovers(run)
-        given = inputs.checksummed(run, found)
+        given = inputs.checksummed(run, found, progress.say)
         done = Done(run)
         plan = RunPlanner(settings, recipes, given, mixture, done).plan()
         nodes = plan.needed_for(options.only)
         config = resolved_config(settings, mixture, recipes, given)
-        with files.create(files.join(run, CONFIG)) as stream:
-            stream.write(as_yaml(config))
+        _write_config(run, as_yaml(config))
         status = StatusFile(run, [node.name for node in nodes])
 
         def finished(marker: str) -> None:
@@ -98,12 +98,15 @@ def _run_nodes(
             status.begin(name, of_node, not_done)
             open_tasks += not_done
         if open_tasks:
+            _forget_manifest(run)
             progress.begin([node.name for node in ready if made[node.name]], len(open_tasks))
             engine.run_tasks(run, open_tasks, options.beam_flags)
             progress.finish()
         ran += len(open_tasks)
         for node in ready:
             done.record(node, made[node.name])
+            status.finish(node.name, len(made[node.name]))
+            _remove_other_models(run, done.all_outputs(node.name, f"{LM_FOLDER}/"))
             if node.name in finals:
                 _refuse_empty(finals[node.name], plan, done)
         pending = [node for node in pending if node not in ready]
@@ -116,6 +119,8 @@ def _refuse_empty(source: str, plan: RunPlan, done: Done) -> None:
     if sum(s["documents"] for s in done.statistics(passes[-1])):
         return
     steps = add_counts(s["steps"] for name in passes for s in done.statistics(name))
+    if not steps:
+        raise ValueError(f"{source}: its inputs hold no record; name others, or leave the source out")
     last = next((step for step in steps if not step["documents_kept"]), steps[-1])
     reasons = sorted(last["removed"].items(), key=lambda item: (-item[1]["documents"], item[0]))
     why = (
@@ -127,6 +132,32 @@ def _refuse_empty(source: str, plan: RunPlan, done: Done) -> None:
     )
 
 
+def _write_config(run: str, config: bytes) -> None:
+    """Writes the resolved configuration; a manifest of another one does not hold any more."""
+    path = files.join(run, CONFIG)
+    if files.exists(path):
+        with files.open_binary(path) as stream:
+            if stream.read() == config:
+                return
+        _forget_manifest(run)
+    with files.create(path) as target:
+        target.write(config)
+
+
+def _forget_manifest(run: str) -> None:
+    """Takes the manifest away while what it describes is being written anew."""
+    path = files.join(run, MANIFEST)
+    if files.exists(path):
+        files.delete([path])
+
+
+def _remove_other_models(run: str, written: Mapping[str, str]) -> None:
+    """Language models that an earlier configuration left beside those just written: the steps would load them."""
+    if written:
+        kept = {files.join(run, path) for path in written}
+        files.delete([p for p in files.match(files.join(run, LM_FOLDER), "*") if p not in kept])
+
+
 @contextlib.contextmanager
 def _only_run(run: str) -> Iterator[None]:
     """Holds the run's folder: two runs into one folder would write over each other. Ends with the process."""
@@ -134,7 +165,7 @@ def _only_run(run: str) -> Iterator[None]:
         yield
         return
     Path(run).mkdir(parents=True, exist_ok=True)
-    with open(os.path.join(run, ".lock"), "w", encoding="utf-8") as lock:
+    with open(os.path.join(run, LOCK), "w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

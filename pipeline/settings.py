@@ -23,6 +23,8 @@ TRAIN, NONE = "train", "none"
 class UsageError(ValueError):
     """The configuration or the command line is wrong; nothing was run."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True)
 class SourceSettings:
@@ -135,6 +137,11 @@ def check_keys(given: Any, known: Iterable[str], where: str) -> Mapping[str, Any
     return given
 
 
+def _section(given: Any, where: str) -> Mapping[str, Any]:
+    """A mapping whose keys somebody else knows; an absent one is empty."""
+    return check_keys(given, given if isinstance(given, dict) else (), where)
+
+
 def _fields(kind: type[Any]) -> list[str]:
     return [f.name for f in dataclasses.fields(kind)]
 
@@ -181,7 +188,10 @@ def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
         if not inputs:
             raise UsageError(f"{where}.inputs is empty; name its files, or leave the source out")
         languages = found.get("languages")
-        steps = check_keys(found.get("steps"), list(found.get("steps") or ()), f"{where}.steps")
+        steps = {
+            name: _section(parameters, f"{where}.steps.{name}")
+            for name, parameters in _section(found.get("steps"), f"{where}.steps").items()
+        }
         sources[source] = SourceSettings(
             inputs, None if languages is None else _strings(languages, f"{where}.languages"), steps
         )
@@ -231,7 +241,7 @@ def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
         mixture=mixture,
         tokens=_whole(given.get("tokens", default.tokens), f"{name}: tokens", 1),
         removed_characters=None if removed is None else _whole(removed, f"{name}: removed_characters"),
-        train=check_keys(given.get("train"), list(given.get("train") or ()), f"{name}: train"),
+        train=_section(given.get("train"), f"{name}: train"),
     )
 
 

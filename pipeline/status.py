@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pipeline.manifest import MANIFEST
 from pipeline.tasks import Task
 
 STATUS = "work/status.json"
+LOCK = ".lock"
 
 
 class StatusFile:
@@ -36,19 +38,26 @@ class StatusFile:
         self._nodes[node] = [min(done + 1, total), total]  # a runner may run a task twice
         self._write()
 
+    def finish(self, node: str, tasks: int) -> None:
+        """All of a node's tasks are done, wherever they ran."""
+        self._nodes[node] = [tasks, tasks]
+        self._write()
+
     def _write(self) -> None:
-        files.write_json(self._path, {"process": os.getpid(), "nodes": self._nodes})
+        files.write_json(self._path, {"nodes": self._nodes})
 
 
-def _is_running(run: str, process: int) -> bool:
-    """Whether the process that wrote the status still is (on this machine)."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+def _is_running(run: str) -> bool:
+    """Whether a process holds the run's folder."""
+    path = os.path.join(run, LOCK)
+    if not os.path.exists(path):
         return False
-    except PermissionError:
-        return True
-    return True
+    with open(path, encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 @click.command()
@@ -64,7 +73,7 @@ def status(folder: str, as_json: bool) -> None:
     found: dict[str, Any] = files.read_json(path)
     unfinished = [n for n, (done, total) in found["nodes"].items() if total is None or done < total]
     finished = files.exists(files.join(folder, MANIFEST)) and not unfinished
-    state = "finished" if finished else "running" if _is_running(folder, found["process"]) else "stopped"
+    state = "finished" if finished else "running" if _is_running(folder) else "stopped"
     if as_json:
         print(json.dumps({"state": state, **found}, sort_keys=True))
         return

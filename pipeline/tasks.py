@@ -14,11 +14,14 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import platform
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from pipeline import files
 from pipeline.files import Written
@@ -26,6 +29,8 @@ from pipeline.files import Written
 ROOMS = ("pipeline", "stages", "classifiers", "tokenizer", "mixtures")
 
 Statistics = dict[str, Any]
+
+OUTSIDE: Mapping[str, bool] = {"outside": True}
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,19 @@ class Task:
 
 
 def canonical(value: Any) -> Any:
-    """A JSON form of settings: dataclasses by qualified name and fields, mappings sorted by `json.dumps`."""
+    """A JSON form of settings: dataclasses by qualified name and fields, mappings sorted by `json.dumps`.
+
+    A field with the metadata `OUTSIDE` is left out: where a file happens to lie does not change what is in it.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         name = f"{type(value).__module__}.{type(value).__qualname__}"
         return {
             "class": name,
-            **{f.name: canonical(getattr(value, f.name)) for f in dataclasses.fields(value)},
+            **{
+                f.name: canonical(getattr(value, f.name))
+                for f in dataclasses.fields(value)
+                if f.metadata != OUTSIDE
+            },
         }
     if isinstance(value, Mapping):
         return {str(k): canonical(v) for k, v in value.items()}
@@ -132,7 +144,7 @@ def code_digest(modules: tuple[str, ...]) -> str:
             continue
         sources[module] = Path(spec.origin)
         waiting.extend(imported_names(sources[module]))
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(platform.python_version().encode())  # its Unicode tables are part of what we do
     for module, path in sorted(sources.items()):
         digest.update(module.encode() + b"\0" + path.read_bytes() + b"\0")
     for name, version in sorted(_versions(outside).items()):
@@ -170,24 +182,30 @@ def marker_of(run: str, task: Task) -> dict[str, Any] | None:
 
 
 def is_done(run: str, task: Task) -> bool:
-    """Whether the marker stands, holds this key, and every output is there with its size."""
-    marker = marker_of(run, task)
-    return (
-        marker is not None
-        and marker["key"] == task.key()
-        and all(files.exists(files.join(run, path)) for path in marker["outputs"])
-    )
+    """Whether the marker stands, holds this key, and every output is there with its size and older than the marker.
+
+    An output that is newer was written by another task (of an earlier or later configuration of the same run).
+    """
+    standing = files.standing(files.join(run, task.marker))
+    marker = marker_of(run, task) if standing else None
+    if standing is None or marker is None or marker["key"] != task.key():
+        return False
+    for path, written in marker["outputs"].items():
+        found = files.standing(files.join(run, path))
+        if found is None or found.bytes != written["bytes"] or found.written_at > standing.written_at:
+            return False
+    return True
 
 
 def execute(run: str, task: Task) -> str:
     """Runs one task and writes its marker; returns the marker's relative path.
 
-    An error keeps its type when it is a ValueError (the user's), and is preceded by step and name.
+    What went wrong with the input, the settings or the disk is a ValueError that begins with step and name.
     """
     key = task.key()
     try:
         result = task.body(run, task.descriptor)
-    except ValueError as error:
+    except (ValueError, OSError, pa.ArrowException) as error:
         raise ValueError(f"{task.step} {task.name}: {error}") from error
     files.write_json(
         files.join(run, task.marker),

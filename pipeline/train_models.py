@@ -10,12 +10,13 @@ from __future__ import annotations
 import heapq
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
@@ -55,34 +56,42 @@ class TrainReferences:
     max_characters: int = 20_000  # of one page: a few giant pages must not be the model
 
 
+MAX_HELD_OUT_BYTES = 1 << 30
+
+
 def hash_order(seed: int, purpose: str, id: str) -> int:
     """A 64-bit hash that orders or samples documents for one purpose."""
     return int(xxhash.xxh3_64_intdigest(f"{purpose}\0{id}".encode(), seed=seed))
 
 
 def _smallest(
-    parts: Iterable[str], language: str, count: int, seed: int, purpose: str
+    paths: list[str], language: str, count: int, max_bytes: int, seed: int, purpose: str
 ) -> Iterator[tuple[str, str]]:
-    """(id, text) of the `count` documents of a language with the smallest hashes, in the order of the hashes.
+    """(id, text) of the documents of a language with the smallest hashes, in the order of the parts: at most `count`,
+    and as many as fit into `max_bytes` of text.
 
-    Two readings: the ids first, so that no more texts are in memory than one row group.
+    Two readings: ids and sizes first, so that no more texts are in memory than one row group.
     """
-    paths = list(parts)
-    heap: list[tuple[int, str]] = []
+    heap: list[tuple[int, str, int]] = []
     for path in paths:
-        for batch in read_documents(path, ["id", "language"]):
-            for id, found in zip(batch["id"].to_pylist(), batch["language"].to_pylist(), strict=True):
+        for batch in read_documents(path, ["id", "language", "text"]):
+            columns = (batch["id"], batch["language"], pc.binary_length(batch["text"]))
+            for id, found, size in zip(*(column.to_pylist() for column in columns), strict=True):
                 if found == language:
-                    item = (-hash_order(seed, purpose, id), id)
-                    if len(heap) < count:
-                        heapq.heappush(heap, item)
-                    else:
-                        heapq.heappushpop(heap, item)
-    chosen = {id for _, id in heap}
+                    item = (-hash_order(seed, purpose, id), id, size)
+                    (heapq.heappush if len(heap) < count else heapq.heappushpop)(heap, item)
+    chosen: set[str] = set()
+    total = 0
+    for _, id, size in sorted(heap, reverse=True):
+        total += size
+        if total > max_bytes:
+            break
+        chosen.add(id)
     for path in paths:
-        for batch in read_documents(path, ["id", "text"]):
-            for id, text in zip(batch["id"].to_pylist(), batch["text"].to_pylist(), strict=True):
-                if id in chosen:
+        for batch in read_documents(path, ["id", "language", "text"]):
+            columns = (batch["id"], batch["language"], batch["text"])
+            for id, found, text in zip(*(column.to_pylist() for column in columns), strict=True):
+                if found == language and id in chosen:
                     yield id, text
 
 
@@ -100,16 +109,18 @@ class TrainLanguageModel:
 def train_one_language(run: str, work: TrainLanguageModel) -> Result:
     articles = [files.join(run, part) for part in work.articles]
     pages = [files.join(run, part) for part in work.pages]
-    texts = (t for _, t in _smallest(articles, work.language, work.step.max_articles, work.seed, "lm"))
-    held_out = _smallest(pages, work.language, work.step.held_out_pages, work.seed, "cutoffs")
+    step, language = work.step, work.language
+    learned = _smallest(articles, language, step.max_articles, step.max_text_bytes, work.seed, "lm")
+    held_out = _smallest(pages, language, step.held_out_pages, MAX_HELD_OUT_BYTES, work.seed, "cutoffs")
     with tempfile.TemporaryDirectory(prefix="llama-corpus-") as folder:
         report = train_language_model(
-            texts,
+            (text for _, text in learned),
             folder,
-            work.language,
-            order=work.step.order,
-            vocabulary=work.step.vocabulary,
-            max_bytes=work.step.max_text_bytes,
+            language,
+            order=step.order,
+            vocabulary=step.vocabulary,
+            max_bytes=2
+            * step.max_text_bytes,  # normalising can lengthen a text; all that was chosen is learned
             held_out=(text for _, text in held_out),
         )
         outputs = {}
@@ -164,14 +175,17 @@ class FindCandidates:
 
 
 def find_candidates(run: str, work: FindCandidates) -> Result:
-    cited: set[int] = set()
+    read = [np.zeros(1, dtype="<u8")]  # never empty; 0 stands for no page
     for path in work.citations:
         with files.open_binary(files.join(run, path)) as keys:
-            cited.update(np.frombuffer(keys.read(), dtype="<u8").tolist())
+            read.append(np.frombuffer(keys.read(), dtype="<u8"))
+    cited = np.sort(np.concatenate(read))
     rows: list[dict[str, Any]] = []
     limit = int(work.fraction * 2.0**64)
     for document in documents_of(files.join(run, work.part)):
-        is_cited = document.url is not None and _cited_key(document.url, work.step.match) in cited
+        key = np.uint64(_cited_key(document.url, work.step.match) if document.url else 0)
+        place = int(np.searchsorted(cited, key))
+        is_cited = bool(key != 0 and place < len(cited) and cited[place] == key)
         order = hash_order(work.seed, "reference", document.id)
         if is_cited or order < limit:
             rows.append(
@@ -202,14 +216,19 @@ class TrainClassifier:
 
 
 def train_classifier(run: str, work: TrainClassifier) -> Result:
-    kinds: dict[bool, list[tuple[int, str, str]]] = {True: [], False: []}
-    for path in work.candidates:
-        for batch in read_documents(files.join(run, path)):
-            for row in batch.to_pylist():
-                kinds[row["cited"]].append((row["order"], row["host"], row["text"]))
-    count = min(len(kinds[True]), work.step.max_pages)
-    positives = [(host, text) for _, host, text in sorted(kinds[True])[:count]]
-    negatives = [(host, text) for _, host, text in sorted(kinds[False])[:count]]
+    def pages(cited: bool) -> list[tuple[str, str]]:
+        """(host, text) of the pages of one kind with the smallest hashes."""
+        rows = (
+            (row["order"], row["host"], row["text"])
+            for path in work.candidates
+            for batch in read_documents(files.join(run, path))
+            for row in batch.to_pylist()
+            if row["cited"] is cited
+        )
+        return [(host, text) for _, host, text in heapq.nsmallest(work.step.max_pages, rows)]
+
+    positives = pages(True)
+    negatives = pages(False)[: max(len(positives), work.step.min_positives)]
     with tempfile.TemporaryDirectory(prefix="llama-corpus-") as folder:
         local = os.path.join(folder, "reference.bin")
         report = train_references(

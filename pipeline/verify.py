@@ -101,8 +101,8 @@ def problems_of(folder: str) -> dict[str, list[str]]:
     for name, check in CHECKS.items():
         try:
             found[name] = list(check(folder, manifest))
-        except ValueError as error:
-            found[name] = [str(error)]
+        except (ValueError, OSError) as error:
+            found[name] = [" ".join(str(error).split())]
     return found
 
 
@@ -111,6 +111,10 @@ def problems_of(folder: str) -> dict[str, list[str]]:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def verify(folder: str, as_json: bool) -> int:
     """Check RUN's files, counts, tokens and splits. Exit 1 when something is wrong."""
+    if "://" in folder:
+        raise ValueError(
+            f"{folder}: verify maps shards into memory and needs them on this machine; copy the run here"
+        )
     found = problems_of(run_folder(folder))
     if as_json:
         print(json.dumps(found, indent=1))

@@ -163,22 +163,22 @@ def from_batch(batch: pa.RecordBatch | pa.Table) -> list[Document]:
 
 
 def removed_to_batch(
-    rejections: Iterable[tuple[str, Rejected]], sample_characters: int | None
+    rejections: Iterable[tuple[str, Rejected, int]],
 ) -> pa.RecordBatch:
-    """(step, rejection) pairs as a RecordBatch of `REMOVED_SCHEMA`, texts cut at `sample_characters` (None: whole)."""
+    """(step, rejection, bytes of the whole text) as a RecordBatch of `REMOVED_SCHEMA`; texts as they are given."""
     rows = list(rejections)
     columns: dict[str, list[Any]] = {
-        "id": [r.document.id for _, r in rows],
-        "source": [r.document.source for _, r in rows],
-        "step": [step for step, _ in rows],
-        "reason": [r.reason for _, r in rows],
-        "score": [r.score for _, r in rows],
-        "detail": [r.detail for _, r in rows],
-        "url": [r.document.url for _, r in rows],
-        "language": [r.document.language for _, r in rows],
-        "bytes": [r.document.text_bytes for _, r in rows],
-        "text": [r.document.text[:sample_characters] for _, r in rows],
-        "origin": [_origin(r.document.origin) for _, r in rows],
+        "id": [r.document.id for _, r, _ in rows],
+        "source": [r.document.source for _, r, _ in rows],
+        "step": [step for step, _, _ in rows],
+        "reason": [r.reason for _, r, _ in rows],
+        "score": [r.score for _, r, _ in rows],
+        "detail": [r.detail for _, r, _ in rows],
+        "url": [r.document.url for _, r, _ in rows],
+        "language": [r.document.language for _, r, _ in rows],
+        "bytes": [text_bytes for _, _, text_bytes in rows],
+        "text": [r.document.text for _, r, _ in rows],
+        "origin": [_origin(r.document.origin) for _, r, _ in rows],
     }
     return pa.RecordBatch.from_arrays(
         [pa.array(columns[f.name], type=f.type) for f in REMOVED_SCHEMA],

@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,49 @@ def test_a_killed_run_goes_on_to_the_same_bytes(finished: Path, sample: Path, tm
     assert result.returncode == 0, result.stderr
     assert digests(run) == digests(finished)
     assert not list(run.rglob("*.tmp"))
+
+
+def test_an_interrupted_run_ends_with_130_and_goes_on(sample: Path, tmp_path: Path) -> None:
+    run = tmp_path / "interrupted"
+    arguments = ["run", str(sample / "sample.yaml"), "--out", str(run), "--workers", "2", "--quiet"]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while len(list(run.rglob("*.done.json"))) < 3 and process.poll() is None:
+        assert time.monotonic() < deadline, "the run wrote no markers"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors.split("\n")[-2:] == ["interrupted; the same command continues from here", ""]
+    assert "Traceback" not in errors
+
+
+def test_going_back_to_an_earlier_setting_gives_the_earlier_bytes(finished: Path, sample: Path) -> None:
+    before = digests(finished)
+    result = llama_corpus(
+        "run", sample / "sample.yaml", "--out", finished, "--quiet", "--set", "models.lm=none"
+    )
+    assert result.returncode == 0, result.stderr
+    assert digests(finished) != before
+    assert llama_corpus("run", sample / "sample.yaml", "--out", finished, "--quiet").returncode == 0
+    assert digests(finished) == before
+
+
+def test_a_given_language_model_is_used_as_it_is(finished: Path, sample: Path, tmp_path: Path) -> None:
+    models = tmp_path / "lm"
+    shutil.copytree(finished / "models/lm", models)
+    (models / "en.json").write_text('{"p30": 1.0, "p60": 2.0}', encoding="utf-8")
+    overrides = ("--set", f"models.lm={models}", "--set", "models.reference=none")
+    result = llama_corpus(
+        "run", sample / "sample.yaml", "--out", tmp_path / "run", "--quiet", "--only", "commoncrawl/keep_language",
+        *overrides,
+    )  # fmt: skip
+    assert result.returncode == 2 and "no such step" in result.stderr
+    result = llama_corpus("run", sample / "sample.yaml", "--out", tmp_path / "run", "--quiet", *overrides)
+    assert result.returncode == 1
+    assert "commoncrawl: no document is left after keep_perplexity" in result.stderr
 
 
 def test_a_changed_setting_runs_again_only_what_depends_on_it(finished: Path, sample: Path) -> None:

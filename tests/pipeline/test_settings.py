@@ -94,8 +94,40 @@ def test_a_step_parameter_can_be_set_and_a_wrong_one_is_named(tmp_path: Path) ->
         resolve(settings(tmp_path, text.format("keep_lenght: {}")))
     with pytest.raises(UsageError, match="unknown parameter 'min_character'; did you mean min_characters"):
         resolve(settings(tmp_path, text.format("keep_length: {min_character: 5}")))
-    with pytest.raises(UsageError, match="min_characters: expected a number"):
+    with pytest.raises(UsageError, match="min_characters: expected a whole number"):
         resolve(settings(tmp_path, text.format("keep_length: {min_characters: five}")))
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("drop_duplicate_lines: {keep: nothing}", "keep: expected one of none, first, found 'nothing'"),
+        ("drop_duplicate_lines: {window_files: 0}", "window_files must be at least 1"),
+        ("drop_duplicate_lines: {window_files: 2.5}", "window_files: expected a whole number"),
+        ("keep_language: {languages: english}", "languages: expected a list of texts"),
+        ("keep_language: {languages: {en: 1}}", "languages: expected a list of texts"),
+        ("keep_language: {min_score: high}", "min_score: expected a number"),
+        ("keep_length: 5", "keep_length: expected a section with keys"),
+    ],
+)
+def test_a_parameter_of_another_type_is_refused(tmp_path: Path, step: str, message: str) -> None:
+    text = f"sources: {{commoncrawl: {{inputs: [a], steps: {{{step}}}}}}}\nmodels: {{lm: none, reference: none}}\n"
+    with pytest.raises(UsageError) as error:
+        resolve(settings(tmp_path, text))
+    assert message in str(error.value)
+
+
+def test_a_model_that_is_given_is_not_trained(tmp_path: Path) -> None:
+    text = "sources: {commoncrawl: {inputs: [a]}}\nmodels: {lm: lms, reference: r.bin}\n"
+    names = [name for name, _ in resolve(settings(tmp_path, text))["commoncrawl"].named()]
+    assert "keep_perplexity" in names and "keep_references" in names
+    assert not any(name.startswith("train_") for name in names)
+
+
+def test_a_file_that_two_patterns_reach_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x", encoding="utf-8")
+    found = settings(tmp_path, f"sources: {{books: {{inputs: [a.txt, '{tmp_path}/a.txt']}}}}\n")
+    assert [name for _, name in inputs.expand(found, "books")] == ["a.txt"]
 
 
 def test_an_unknown_recipe_is_refused(tmp_path: Path) -> None:

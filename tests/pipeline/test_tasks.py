@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from pipeline import engine, files, tasks
+from pipeline.curate import RawInput
+from pipeline.plan import Done, Node
+from pipeline.settings import UsageError
 from pipeline.tasks import Result, Task, execute, is_done
 from stages.length import KeepLength
+from stages.sources.books import Books
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,8 @@ class Work:
 def body(run: str, work: Work) -> Result:
     if work.mode == "fail":
         raise ValueError("input.gz: is damaged; fetch it again")
+    if work.mode == "full":
+        raise OSError(errno.ENOSPC, "No space left on device")
     if work.mode == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     path = f"out/{work.number}.json"
@@ -43,6 +51,41 @@ def test_a_task_is_done_when_marker_and_output_stand(tmp_path: Path) -> None:
     assert marker["outputs"]["out/1.json"]["bytes"] == 2
     (tmp_path / "out/1.json").unlink()
     assert not is_done(run, t)
+
+
+def test_an_output_that_another_task_wrote_over_is_not_taken_for_done(tmp_path: Path) -> None:
+    run, t = str(tmp_path), task(1)
+    execute(run, t)
+    files.write_json(files.join(run, "out/1.json"), 2)  # the same size, later
+    os.utime(tmp_path / "out/1.json", (time.time() + 5, time.time() + 5))
+    assert not is_done(run, t)
+    execute(run, t)
+    (tmp_path / "out/1.json").write_bytes(b"")
+    assert not is_done(run, t)
+
+
+def test_where_an_input_lies_does_not_change_the_key() -> None:
+    here, there = (RawInput(path, "a.txt", Books()) for path in ("/here/a.txt", "/there/a.txt"))
+    assert replace(task(1), descriptor=here).key() == replace(task(1), descriptor=there).key()
+
+
+def test_a_full_disk_is_one_line_with_the_task(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^step/part part-1: .*No space left"):
+        execute(str(tmp_path), task(1, "full"))
+
+
+def test_a_marker_of_other_code_is_refused(tmp_path: Path) -> None:
+    execute(str(tmp_path), task(1))
+    done = Done(str(tmp_path))
+    with pytest.raises(ValueError, match="another version of the code"):
+        done.record(Node("step/part", (), list), [replace(task(1), reads={"other": "1"})])
+
+
+@pytest.mark.parametrize("flag", ["--runnr=DataflowRunner", "--direct_num_workers=two"])
+def test_a_flag_that_beam_does_not_know_is_refused(flag: str) -> None:
+    with pytest.raises(UsageError, match=flag.split("=")[0]):
+        engine.check_flags([flag])
+    engine.check_flags(["--runner=DataflowRunner", "--project=p", "--no_save_main_session"])
 
 
 def test_settings_inputs_and_code_make_another_key() -> None:
