@@ -15,10 +15,10 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from typing import Any
 
 import apache_beam as beam
@@ -43,16 +43,20 @@ class _Local:
     interrupted = False
 
 
-def _leave_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
+def _leave_with(run_alive: Connection) -> None:
+    try:
+        run_alive.recv_bytes()
+    except EOFError:
+        os._exit(1)
 
 
-def _start_worker() -> None:
-    """Workers leave Ctrl-C to the run, and end when the run is killed, so that nobody writes after it."""
+def _start_worker(run_alive: Connection) -> None:
+    """Workers leave Ctrl-C to the run, and end when the run is killed, so that nobody writes after it.
+
+    The run holds the other end of `run_alive` and never writes: what comes is its end.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_leave_with, args=(run_alive,), daemon=True).start()
 
 
 @contextlib.contextmanager
@@ -60,7 +64,8 @@ def local_workers(workers: int, finished: Callable[[str], None]) -> Iterator[Non
     """Gives in-process pipelines a pool of `workers` processes; `finished(marker)` is called as each task ends."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    run_alive, held = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(run_alive,))
     _Local.pool, _Local.finished, _Local.interrupted = pool, finished, False
 
     def interrupt(number: int, frame: object) -> None:
@@ -80,6 +85,8 @@ def local_workers(workers: int, finished: Callable[[str], None]) -> Iterator[Non
         pool.shutdown()
     finally:
         signal.signal(signal.SIGINT, before)
+        held.close()
+        run_alive.close()
         _Local.pool, _Local.finished = None, None
 
 

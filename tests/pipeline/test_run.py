@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -142,12 +143,15 @@ def test_a_killed_run_goes_on_to_the_same_bytes(finished: Path, sample: Path, tm
     while len(list(run.rglob("*.done.json"))) < 25 and process.poll() is None:
         assert time.monotonic() < deadline, "the run wrote no markers"
         time.sleep(0.01)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) >= 2
     process.send_signal(signal.SIGKILL)
     process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive, "workers outlive the run that they work for"
     assert not (run / "manifest.json").exists(), "the run was over before it could be killed"
     result = llama_corpus("status", run)
     assert result.stdout.splitlines()[-1].startswith("stopped")
-    time.sleep(1)  # orphaned workers end when they see that the run is gone
     result = llama_corpus(*arguments)
     assert result.returncode == 0, result.stderr
     assert digests(run) == digests(finished)

@@ -28,6 +28,10 @@ def clean(text: str) -> str:
         "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n\nProduced by Jane Doe\nand others.\n\n\n"
         "[Transcriber's note: italics.]\n\n\nBook.\n",
         "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n\nE-text prepared by A\n\n\n\nBook.\n",
+        "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n\nProduced by A\n\n\n"
+        "    Note from the original file: This electronic book\n    is released now.\n\n\nBook.\n",
+        "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n\nProduced by A\n\nWe thank the Bibliotheque Nationale\n"
+        "de France.\n\nNous remercions la Bibliothèque Nationale\nde France.\n\n\nBook.\n",
     ],
 )
 def test_keeps_the_book_alone(text: str) -> None:
@@ -37,6 +41,11 @@ def test_keeps_the_book_alone(text: str) -> None:
 def test_a_book_without_marks_is_left_as_it_is() -> None:
     text = "\n\nProduced by magic.\n\nIn the end of the project, all was well.\n"
     assert clean(text) == text
+
+
+def test_the_indent_of_the_first_line_stays_behind_a_credit() -> None:
+    text = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n\nProduced by A\n\n    ODE\n\n    Sing."
+    assert clean(text) == "    ODE\n\n    Sing."
 
 
 def test_a_credit_is_only_cut_at_the_top() -> None:

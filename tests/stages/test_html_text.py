@@ -65,5 +65,26 @@ def test_a_long_attribute_value_is_no_reason_to_refuse() -> None:
     assert page_text(f"<div data-x='{'word ' * 50_000}'>x</div>").text == "x"
 
 
+def test_soft_hyphens_go() -> None:
+    html = "<title>dis\u00adease</title><p>diseas\u00ade, gy&shy;naecology</p>"
+    assert page_text(html) == PageText("disease", "disease, gynaecology")
+    with pytest.raises(UnreadablePageError, match="the page shows no text"):
+        page_text("<p>\u00ad</p>")
+
+
+def test_windows_1252_in_utf_8_becomes_what_was_meant() -> None:
+    html = "<title>A\x85B</title><p>\x93Ta\x92Jarvis\x94 \x96 B\x92lore, café\x92s\x81</p>"
+    assert page_text(html) == PageText("A…B", "“Ta’Jarvis” – B’lore, café’s\x81")
+
+
+@pytest.mark.parametrize("text", ["canâ\x80\x99t", "komÃ³rkÄ\x99", "artykuÅ\x82y", "ð\x9f\x98\x80", "â€\x9d"])
+def test_text_that_was_encoded_twice_stays(text: str) -> None:
+    assert page_text(f"<p>{text} x</p>").text == f"{text} x"
+
+
+def test_what_is_no_html_keeps_its_control_characters() -> None:
+    assert clean_text("dis\u00adease \x96") == "dis\u00adease \x96"
+
+
 def test_line_ends_nul_and_lone_surrogates_are_mended() -> None:
     assert clean_text("a\r\nb\rc\0d\ud800e") == "a\nb\ncd\ufffde"

@@ -45,6 +45,56 @@ def test_keeps_permissive_licenses(spdx: str | None, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "text", "name"),
+    [
+        ("a.c", "/*\n  datagen.c\n  Copyright (C) A 2012\n\n  GPL v2 License\n*/\nint a;\n", "GPL"),
+        ("a.h", "/* under the terms of the GNU\n * General Public License as published\n */\n", "GPL"),
+        ("a.py", "#!/usr/bin/python\n\n# what it does\n\n# SPDX-License-Identifier: GPL-2.0-only\n", "GPL"),
+        ("a.c", "// what it does\n\n/* the GNU Lesser General Public License */\n", "LGPL"),
+        ("a.go", "//go:build linux\n// LGPLv3\npackage a\n", "LGPL"),
+        ("a.js", "// GNU Affero General Public License\n", "AGPL"),
+        ("a.js", "/* This Source Code Form is subject to the terms of the Mozilla Public\n * License */\n", "MPL"),
+        ("a.js", "/* MPL 1.1/GPL 2.0/LGPL 2.1 */\n", "LGPL"),
+        ("a.java", "/* SPDX-License-Identifier: EPL-2.0 */\n", "EPL"),
+        ("a.php", "<?php\n# released under the GPL\n", "GPL"),
+    ],
+)
+def test_a_header_that_names_another_license_outweighs_the_repository(
+    path: str, text: str, name: str
+) -> None:
+    document = code(text, path, "BSD-2-Clause")
+    assert KeepPermissiveLicense()(document) == Rejected(
+        document, "license_not_permissive", detail=f"its header names the {name}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.c", "/*\n * under both the BSD-style license and the GPLv2 (found\n * in COPYING).\n */\n"),
+        ("a.js", "// Dual licensed under the MIT and GPL licenses.\n"),
+        ("a.rs", "// Apache-2.0\n\n// GPL-2.0\n"),
+        ("a.c", "/* Redistribution and use in source and binary forms ... or the GPL */\n"),
+        ("a.c", "int a;\n/* GPL */\n"),
+        ("a.c", "/* MODULE_GPL, boost::mpl and the MPL of boost, EXPORT_SYMBOL_GPL */\n"),
+        ("a.py", "x = 'GPL'\n"),
+        ("a.md", "# All files are GPL\n"),
+        ("a.c", "/* " + "x " * 10_000 + "GPL */\n"),
+        ("a.unknown", "# GPL\n"),
+        ("a.py", ""),
+    ],
+)
+def test_dual_headers_and_mere_mentions_stay(path: str, text: str) -> None:
+    assert reason(KeepPermissiveLicense(), code(text, path)) == "kept"
+
+
+def test_a_wanted_license_may_stand_in_the_header() -> None:
+    keep = KeepPermissiveLicense(("GPL-2.0", "MIT"))
+    assert reason(keep, code("# GPL v2\n", spdx="GPL-2.0")) == "kept"
+    assert reason(keep, code("# AGPL\n", spdx="GPL-2.0")) == "license_not_permissive"
+
+
+@pytest.mark.parametrize(
     ("path", "expected"),
     [
         ("a/b.py", "kept"),
@@ -152,6 +202,22 @@ def test_agrees_with_redpajama_where_it_changes_nothing(shared_data: Path) -> No
         assert scored.scores["code_max_line_characters"] == stats["max_line_length"], row["files"]
         assert scored.scores["code_mean_line_characters"] == pytest.approx(stats["avg_line_length"], rel=1e-4)
     assert compared > 1_800
+
+
+def test_real_headers_are_read(shared_data: Path) -> None:
+    path = shared_data / "github" / "bigquery-export" / "contents-000000000000.parquet"
+    reader = Github(
+        files=(str(path.with_name("files-000000000000.parquet")),),
+        licenses=(str(path.with_name("licenses-000000000000.parquet")),),
+    )
+    with path.open("rb") as stream:
+        found = {
+            o.metadata["path"]: reason(KeepPermissiveLicense(), o)
+            for o in reader.read(stream, str(path))
+            if isinstance(o, Document) and o.id.startswith("lz4/lz4:")
+        }
+    assert found["programs/datagen.c"] == found["tests/fuzzer.c"] == "license_not_permissive"
+    assert found["tests/roundTripTest.c"] == found["lib/lz4.c"] == "kept"
 
 
 def test_keeps_every_meaningful_line_that_the_reference_deletes(shared_data: Path) -> None:

@@ -82,6 +82,49 @@ def test_renders_templates_that_carry_running_text(template: str, text: str) -> 
     assert plain_text(f"a {template} b", title="Title") == " ".join(f"a {text} b".split())
 
 
+@pytest.mark.parametrize(
+    ("language", "template", "text"),
+    [
+        ("fr", "{{s|XII}}", "XIIe siècle"),
+        ("fr", "{{s-|I|er}}", "Ier siècle"),
+        ("fr", "{{siècle|12}}", "12e siècle"),
+        ("fr", "{{s|uccelli}}", ""),
+        ("it", "{{S|uccelli}}", ""),
+        ("it", "{{S|Toscana|isole}}", ""),
+        ("en", "{{s|XII}}", ""),
+        ("fr", "{{Date de naissance|11|novembre|1866}}", "11 novembre 1866"),
+        ("fr", "{{Date de décès|21|septembre|1936|11|novembre|1866}}", "21 septembre 1936"),
+        ("fr", "{{e|2}}", "²"),
+        ("it", "{{E|non enciclopedico}}", ""),
+        ("it", "{{Exp|1,354|−5}}", "1,354×10⁻⁵"),
+        ("ca", "{{segle|XIII|s}}", "segle XIII"),
+        ("ca", "{{segle|XX}}", "segle XX"),
+        ("ro", "{{conversie|22|–|25|C|F}}", "22–25 °C"),
+        ("ro", "{{conversie|4|C-change|sigfig=1}}", "4 °C"),
+        ("ro", "{{conversie|17385|km²|0|abbr=on}}", "17385 km²"),
+        ("it", "{{TA|158 221}}", "158 221"),
+        ("it", "{{M|1|c|m}}", "1 cm"),
+        ("it", "{{M|5|M|B}}", "5 MB"),
+        ("it", "{{M|61.000||km/h}}", "61.000 km/h"),
+        ("it", "{{m|1,12|e=-3|-|Pa}}", "1,12×10⁻³ Pa"),
+        ("it", "{{M|3986005|e=8|-|-}}", "3986005×10⁸"),
+        ("it", "{{M|9,01218|-|u}}", "9,01218 u"),
+        ("it", "{{M|112|-|p|m}}", "112 pm"),
+        ("it", "{{M|1848|-|kg/m3}}", "1848 kg/m³"),
+        ("it", "{{M|21.088}}", "21.088"),
+        ("it", "{{M}}", ""),
+    ],
+)
+def test_renders_a_template_as_its_own_wiki_does(language: str, template: str, text: str) -> None:
+    assert plain_text(f"a {template} b", language) == " ".join(f"a {text} b".split())
+
+
+def test_a_page_of_a_stub_notice_alone_has_no_text() -> None:
+    rejected = CleanWikitext()(page("{{S|uccelli}}\n{{Box|a=b}}\n[[Categoria:X]]", "it"))
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason == "no_text"
+
+
 def test_knows_the_namespaces_of_a_language() -> None:
     assert plain_text("[[Datei:A.jpg|mini|x]]a[[Kategorie:B]]", "de") == "a"
     assert plain_text("[[Файл:A.jpg|мини|x]]a[[Категория:B]]", "ru") == "a"
