@@ -27,7 +27,8 @@ CREDIT = re.compile(
     r"(?:this )?(?:e-?text|e-?book|text file|html (?:version|file)|file|document)?\s*"
     r"(?:was )?(?:first )?(?:produced|prepared|transcribed|scanned|typed|proofread)\s+(?:by|from)\b"
     r"|\[?(?:this file was|the images? (?:for|of) this)\b|\[?transcriber['’]?s? notes?:"
-    r"|note: project gutenberg\b|note: please see project gutenberg\b|distributed proofread",
+    r"|note: project gutenberg\b|note: please see project gutenberg\b|distributed proofread"
+    r"|note from the original file\b|we thank the biblioth|nous remercions la biblioth",
     re.I,
 )
 COPYRIGHTED = re.compile(r"this is a copyrighted project gutenberg", re.I)
@@ -68,7 +69,7 @@ class CleanGutenberg:
         body = body.lstrip()
         for _ in range(self.max_credit_paragraphs):
             paragraph_end = body.find("\n\n")
-            if not CREDIT.match(body) or not 0 <= paragraph_end <= self.max_credit_characters:
+            if not CREDIT.match(body.lstrip(" ")) or not 0 <= paragraph_end <= self.max_credit_characters:
                 break
             body = body[paragraph_end:].lstrip("\n")
         return body

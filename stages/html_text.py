@@ -2,7 +2,8 @@
 
 Charset, in this order: byte order mark; UTF-8 if the bytes are valid UTF-8 (pages of other charsets almost never are);
 what HTTP declares; what the page declares; what detection says. Labels are read as the WHATWG
-Encoding Standard reads them. The text is Resiliparse's whole-page text without alternative texts of images.
+Encoding Standard reads them. The text is Resiliparse's whole-page text without alternative texts of images and soft
+hyphens; C1 control characters become the signs of windows-1252 that they stand for.
 """
 
 from __future__ import annotations
@@ -22,6 +23,16 @@ SEARCHED_CHARACTERS = 128 << 10  # shorter pages cannot hold enough attributes t
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _SEVEN_BIT = re.compile(rb"\x1b[$(]|~\{")  # ISO-2022 and HZ are valid UTF-8 but mean something else
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SOFT_HYPHEN = re.compile(
+    "(?<![\x80-\x9f])\xad"
+)  # behind a control character it is half of a sign encoded twice
+# What HTML makes of the numeric references 128 to 159; pages written in windows-1252 and sent as UTF-8 have them raw:
+# https://html.spec.whatwg.org/multipage/parsing.html#numeric-character-reference-end-state
+_C1_SIGNS = {chr(byte): bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0xA0)}
+# UTF-8 that was read as Latin-1 (one to three signs that belong to the one before), or a lone control character.
+_C1 = re.compile(
+    "(?:[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})+|([\x80-\x9f])"
+)
 _TAG = re.compile(r"<[a-zA-Z](?:[^>=]++|=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|))*+")
 _QUOTED = re.compile(r"=\s*+(?:\"[^\"]*+\"?|'[^']*+'?)")
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
@@ -52,6 +63,12 @@ def clean_text(text: str) -> str:
     except UnicodeEncodeError:
         text = _SURROGATE.sub("\ufffd", text)
     return text
+
+
+def _readable(text: str) -> str:
+    """Text of a page without soft hyphens, and with `’` where U+0092 stands alone; text encoded twice stays."""
+    text = _SOFT_HYPHEN.sub("", clean_text(text))
+    return _C1.sub(lambda match: _C1_SIGNS[match[1]] if match[1] else match[0], text)
 
 
 def decode_page(page: bytes, declared: str | None) -> tuple[str, str]:
@@ -108,7 +125,7 @@ def page_text(html: str) -> PageText:
                 if attributes > MAX_ATTRIBUTES:
                     raise UnreadablePageError("html_too_complex", f"a tag with {attributes} attributes")
     tree = HTMLTree.parse(html)
-    text = clean_text(extract_plain_text(tree, main_content=False, alt_texts=False)).strip()
+    text = _readable(extract_plain_text(tree, main_content=False, alt_texts=False)).strip()
     if not text:
         raise UnreadablePageError("no_text", "the page shows no text")
-    return PageText(" ".join(clean_text(tree.title or "").split()), text)
+    return PageText(" ".join(_readable(tree.title or "").split()), text)

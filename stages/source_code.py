@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stages.document import Document, Rejected
@@ -42,22 +43,53 @@ def is_source_file(path: str) -> bool:
     )
 
 
+# How headers name their licence, with single blanks between the words.
+COPYLEFT_NAMES = re.compile(
+    r"(?P<AGPL>\bAGPL|\b(?i:affero (?:gpl|general public)))"
+    r"|(?P<LGPL>\bLGPL|\b(?i:(?:lesser|library) (?:gpl|general public)))"
+    r"|(?P<GPL>\bGPL|\b(?i:general public licen[cs]e))"
+    r"|(?P<MPL>\bMPL v?\d|\bMPLv\d|\b(?i:mozilla public licen[cs]e))"
+    r"|(?P<EPL>\bEPL v?\d|\bEPLv\d|\b(?i:eclipse public licen[cs]e))"
+)
+PERMISSIVE_NAMES = re.compile(
+    r"\bMIT\b|\b(?i:bsd|apache|permission is hereby granted free of charge|redistribution and use in source)"
+)
+_WORD = re.compile(r"\w+")
+
+
 @dataclass(frozen=True)
 class KeepPermissiveLicense:
     """Keeps code under the given licences. Reasons: `license_unknown`, `license_not_permissive`.
 
-    Of `A OR B` one has to be permissive, of `A AND B` both.
+    Of `A OR B` one has to be permissive, of `A AND B` both. What a file itself says outweighs the repository: when
+    the first comment that names a licence, before all code, names a copyleft one and no permissive one, the file
+    is under that.
     """
 
     licenses: tuple[str, ...] = PERMISSIVE_LICENSES  # LLaMA section 2.1: Apache, BSD and MIT
+    max_header_characters: int = 20_000  # ours: as for RemoveLicenseHeader
+    max_header_comments: int = 6  # same
 
     def __call__(self, document: Document) -> Document | Rejected:
         if document.license is None:
             return Rejected(document, "license_unknown")
         alternatives = document.license.split(" OR ")
-        if any(all(part in self.licenses for part in choice.split(" AND ")) for choice in alternatives):
-            return document
-        return Rejected(document, "license_not_permissive", detail=document.license)
+        if not any(all(part in self.licenses for part in choice.split(" AND ")) for choice in alternatives):
+            return Rejected(document, "license_not_permissive", detail=document.license)
+        names = self._copyleft_names(document.text, document.metadata.get("path", ""))
+        if names and not any(wanted.startswith(name) for name in names for wanted in self.licenses):
+            return Rejected(document, "license_not_permissive", detail=f"its header names the {names[0]}")
+        return document
+
+    def _copyleft_names(self, text: str, path: str) -> list[str]:
+        """The copyleft licences that the header names, in its order; none when it names a permissive one too."""
+        for comment in _header(text[: self.max_header_characters], path, self.max_header_comments):
+            words = " ".join(_WORD.findall(comment))  # a name may run over two lines
+            if PERMISSIVE_NAMES.search(words):
+                return []
+            if names := [match.lastgroup or "" for match in COPYLEFT_NAMES.finditer(words)]:
+                return names
+        return []
 
 
 @dataclass(frozen=True)
@@ -142,6 +174,7 @@ BLOCK_MARKS = {
     ".hs": (("{-", "-}"),),
     ".lua": (("--[[", "]]"),),
 }
+DOCSTRING_MARKS = (('"""', '"""'), ("'''", "'''"))  # no comment, but licences stand there too
 
 # Lines that mean something to a program, whatever stands around them.
 DIRECTIVE = re.compile(
@@ -206,6 +239,22 @@ class RemoveLicenseHeader:
 def _line(text: str, position: int) -> str:
     end = text.find("\n", position)
     return text[position:] if end < 0 else text[position : end + 1]
+
+
+def _header(text: str, path: str, max_comments: int) -> Iterator[str]:
+    """The comments that stand before all code, and Python's docstring among them."""
+    kind = file_suffix(path) or posixpath.basename(path)
+    line_marks = LINE_MARKS.get(kind, ())
+    block_marks = DOCSTRING_MARKS if kind == ".py" else BLOCK_MARKS.get(kind, ())
+    position = 0
+    for _ in range(max_comments):
+        while (line := _line(text, position)) and (not line.strip() or DIRECTIVE.match(line.lstrip())):
+            position += len(line)
+        end = _comment_end(text, position, line_marks, block_marks)
+        if end is None:
+            return
+        yield text[position:end]
+        position = end
 
 
 def _comment_end(

@@ -99,7 +99,7 @@ class CleanWikitext:
 
 
 def plain_text(wikitext: str, language: str = "en", title: str = "") -> str:
-    """The text of a page; `language` decides which names of namespaces are known beside the English ones."""
+    """Text of a page; `language` decides which names of namespaces and templates are known beside the general ones."""
     scanner = _Scanner(language, title)
     flat = scanner.flatten(wikitext.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n"))
     if language in ("sr", "zh"):  # https://www.mediawiki.org/wiki/Writing_systems/Syntax
@@ -114,6 +114,7 @@ class _Scanner:
         self.kept_as_is: list[str] = []
         self._hidden = HIDDEN_NAMESPACES.get(language, ENGLISH_HIDDEN_NAMESPACES)
         self._title = title
+        self._language = language
         self._stack = [_Open(_TABLE)]  # the page itself is at the bottom
         self._next_end: dict[str, int] = {}  # where the next end of a tag is, so that no search is made twice
 
@@ -232,10 +233,9 @@ class _Scanner:
                 shown = opened.arguments[1] if len(opened.arguments) > 1 else ""
             else:
                 name = opened.arguments[0]
-                rendered = (
-                    render_template(name, opened.arguments[1:], self._title) if len(name) < 300 else None
-                )
-                shown = rendered or ""
+                arguments = opened.arguments[1:]
+                known = len(name) < 300
+                shown = (known and render_template(name, arguments, self._title, self._language)) or ""
             stack[-1].pieces.append(shown)
         if count and len(stack) == 1:
             stack[-1].pieces.append("}" * count)

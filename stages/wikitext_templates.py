@@ -2,7 +2,8 @@
 
 In: a template's name and arguments. Out: the text that a reader sees, in short, or None for all other templates
 (boxes, references, notes, navigation), which leave nothing. Template meanings are those of the templates' own
-documentation on each Wikipedia; a template outside this list is never guessed at.
+documentation on each Wikipedia; a template outside this list is never guessed at. A name that means one thing on one
+Wikipedia and something else on another ({{s}}: a century or a stub) is listed for its language.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ _RANGE_WORDS = {
 }  # fmt: skip
 _UNITS = {"C": "°C", "F": "°F", "sqmi": "sq mi", "sqkm": "km²", "km2": "km²", "m2": "m²", "m3": "m³", "km3": "km³",
           "cm2": "cm²", "sqft": "sq ft", "cuft": "cu ft", "km/h": "km/h", "mph": "mph", "ft2": "sq ft", "mi2": "sq mi",
-          "lb": "lb", "acre": "acres", "mi": "miles", "kph": "km/h"}  # fmt: skip
+          "lb": "lb", "acre": "acres", "mi": "miles", "kph": "km/h", "C-change": "°C", "F-change": "°F"}  # fmt: skip
 
 
 def _convert(positional: Positional, named: Named) -> str:
@@ -149,11 +150,50 @@ def _not_translated(positional: Positional, named: Named) -> str:
 
 def _century(positional: Positional, named: Named) -> str:
     words = [p.strip() for p in positional if p.strip()]
-    return f"{words[0]}{words[1] if len(words) > 1 else 'e'} siècle" if words else ""
+    if not words or not _CENTURY.fullmatch(words[0]):
+        return ""
+    ending = words[1] if len(words) > 1 else "er" if words[0] in ("I", "1") else "e"
+    return f"{words[0]}{ending} siècle"
+
+
+def _century_ca(positional: Positional, named: Named) -> str:
+    """`{{segle|XIII|s}}` as `segle XIII`; what follows the number is about the link."""
+    number = _argument(0)(positional, named).strip()
+    return f"segle {number}" if _CENTURY.fullmatch(number) else ""
+
+
+def _day(positional: Positional, named: Named) -> str:
+    """`{{date de décès|21|septembre|1936|11|novembre|1866}}` as `21 septembre 1936`: the first date alone."""
+    return _joined(" ")(positional[:3], named)
+
+
+def _measure(positional: Positional, named: Named) -> str:
+    """`{{M|5|M|B}}` as `5 MB`: number, power of ten, prefix and unit, where `-` stands for none."""
+    words = [p.strip() for p in positional]
+    if not words or not words[0]:
+        return ""
+    power = f"×10{superscript(named['e'])}" if named.get("e") else ""
+    unit = "".join(word for word in words[1:] if word != "-")
+    unit = re.sub(r"(?<=[a-zA-Z])[-−]?\d\b", lambda match: superscript(match.group()), unit)
+    return f"{words[0]}{power} {unit}".rstrip()
+
+
+def _power_of_ten(positional: Positional, named: Named) -> str:
+    """`{{exp|1,354|−5}}` as `1,354×10⁻⁵`."""
+    words = [p.strip() for p in positional]
+    return f"{words[0]}×10{superscript(words[1])}" if len(words) > 1 else "".join(words)
+
+
+def _superscript(positional: Positional, named: Named) -> str:
+    return superscript(_argument(0)(positional, named).strip())
+
+
+def _by_name(*table: tuple[str, Rule]) -> dict[str, Rule]:
+    return {name: rule for names, rule in table for name in names.split(", ") if name}
 
 
 def _rules() -> dict[str, Rule]:
-    table: list[tuple[str, Rule]] = [
+    return _by_name(
         # text in another dress
         ("nowrap, nobr, nobreak, nobold, noitalic, small, smaller, big, bigger, large, larger, resize, em, strong, "
          "italic, sic, bold, tq, kbd, code, mono, monospace, var, mvar, math, abbr, abbrv, tooltip, hover, sc, "
@@ -164,23 +204,22 @@ def _rules() -> dict[str, Rule]:
         ("lang, langx, langue, lingua, idioma, taal, cizojazyčně, vjazyce2, cjz, font color, color, colored text, "
          "colour, wikt-lang, wt, audio, pronunciation", _argument(1)),
         ("transl, transliteration, sort, lien", _last),
-        ("sup, exp", lambda positional, named: superscript(_argument(0)(positional, named).strip())),
+        ("sup, exp", _superscript),
         ("quote, blockquote, bquote, cquote, quotation, zitat, citation bloc, début citation bloc, cytat, citazione, "
          "цитата, citat, citát, idézet, citação, poemquote, block quote", _quotation),
         # numbers, dates, units
-        ("convert, cvt, konvertera, convertir", _convert),
+        ("convert, cvt, konvertera, convertir, conversie", _convert),
         ("val", _value),
         ("frac, fraction, sfrac", _fraction),
-        ("e", lambda positional, named: "×10" + superscript(_argument(0)(positional, named).strip())),
+        ("e", lambda positional, named: "×10" + _superscript(positional, named)),
         ("gaps, chem", _joined("")),
         ("unité, unite, unidad, unitat, unità", _quantity),
-        ("nombre, num, m, szám, fmtn, heure, date, date-, data, dtlink", _joined(" ")),
+        ("nombre, num, szám, fmtn, heure, date, date-, data, dtlink", _joined(" ")),
         ("birth date, death date, birth date and age, death date and age, start date, end date, start date and age, "
          "birth-date, death-date, film date, dts", _date),
         ("as of", _as_of),
         ("circa, c., ca., ca", lambda positional, named: "c. " + _joined("–")(positional, named)),
         ("floruit, fl.", lambda positional, named: "fl. " + _joined("–")(positional, named)),
-        ("s, s-, siècle", _century),
         ("us$, usd", lambda positional, named: "US$" + _argument(0)(positional, named)),
         ("£, gbp, pound sterling", lambda positional, named: "£" + _argument(0)(positional, named)),
         ("€, eur, euro", lambda positional, named: "€" + _argument(0)(positional, named)),
@@ -201,15 +240,24 @@ def _rules() -> dict[str, Rule]:
         ("pi", _constant("π")), ("okina", _constant("ʻ")), ("ayin", _constant("ʿ")), ("hamza", _constant("ʾ")),
         ("...", _constant("…")), ("times", _constant("×")), ("deg, degree", _constant("°")),
         ("1er", _constant("1er")), ("n°, numéro", _constant("no ")), ("avjc, av jc", _constant("av. J.-C.")),
-    ]  # fmt: skip
-    return {name.strip(): rule for names, rule in table for name in _names(names)}
-
-
-def _names(names: str) -> list[str]:
-    return [name for name in names.split(", ") if name]
+    )  # fmt: skip
 
 
 _RULES = _rules()
+# By language: names that mean this on one Wikipedia only. They come first.
+_RULES_OF_LANGUAGE: dict[str, dict[str, Rule]] = {
+    "ca": _by_name(("segle", _century_ca)),
+    "fr": _by_name(
+        ("s, s-, siècle", _century), ("date de naissance, date de décès", _day), ("e", _superscript)
+    ),
+    "it": _by_name(
+        ("ta", _argument(0)),
+        ("m", _measure),
+        ("exp", _power_of_ten),
+        ("e", _constant("")),  # a doubt whether the subject belongs in an encyclopaedia
+    ),
+}
+_CENTURY = re.compile(r"[IVXLC]{1,8}|[0-9]{1,2}", re.IGNORECASE)
 # Names that carry their argument in themselves: {{lang-de|Wort}}, {{enS|word}}, {{XIXe siècle}}.
 _LANGUAGE_NAME = re.compile(r"[Ll]ang-[A-Za-z-]{2,12}|[A-Za-z][a-z]{1,2}S")
 _CENTURY_NAME = re.compile(r"([ivxlc]+)e siècle(.*)")
@@ -225,14 +273,15 @@ _FUNCTIONS: dict[str, Callable[[str], str]] = {
 _PAGE_NAMES = frozenset({"pagename", "fullpagename", "basepagename", "subpagename"})
 
 
-def render_template(name: str, arguments: list[str], title: str) -> str | None:
+def render_template(name: str, arguments: list[str], title: str, language: str) -> str | None:
     """What a template shows in running text, or None when it is not one of those that are rendered.
 
-    `name` is what stands before the first bar; `arguments` the rest, already rendered. `title` is the page's own.
+    `name` is what stands before the first bar; `arguments` the rest, already rendered. `title` is the page's own,
+    `language` that of the Wikipedia.
     """
     name = name.replace("_", " ").strip()
     key = name.lower()
-    rule = _RULES.get(key)
+    rule = _RULES_OF_LANGUAGE.get(language, {}).get(key) or _RULES.get(key)
     if rule is None:
         if key in _PAGE_NAMES:
             return title

@@ -53,9 +53,16 @@ def test_keeps_permissive_licenses(spdx: str | None, expected: str) -> None:
         ("a.c", "// what it does\n\n/* the GNU Lesser General Public License */\n", "LGPL"),
         ("a.go", "//go:build linux\n// LGPLv3\npackage a\n", "LGPL"),
         ("a.js", "// GNU Affero General Public License\n", "AGPL"),
-        ("a.js", "/* This Source Code Form is subject to the terms of the Mozilla Public\n * License */\n", "MPL"),
-        ("a.js", "/* MPL 1.1/GPL 2.0/LGPL 2.1 */\n", "LGPL"),
+        (
+            "a.js",
+            "/* This Source Code Form is subject to the terms of the Mozilla Public\n * License */\n",
+            "MPL",
+        ),
+        ("a.js", "/* MPL 1.1/GPL 2.0/LGPL 2.1 */\n", "MPL"),
         ("a.java", "/* SPDX-License-Identifier: EPL-2.0 */\n", "EPL"),
+        ("a.c", "/* GPL v2 License */\n/*\n  The library is BSD,\n  this file is GPLv2.\n*/\n", "GPL"),
+        ("a.py", '"""Tests."""\n\n# GPL v2 License\n', "GPL"),
+        ("a.py", '#!/bin/python\n"""Tests.\n\nLicense: GPLv3"""\n', "GPL"),
         ("a.php", "<?php\n# released under the GPL\n", "GPL"),
     ],
 )
@@ -216,7 +223,7 @@ def test_real_headers_are_read(shared_data: Path) -> None:
             for o in reader.read(stream, str(path))
             if isinstance(o, Document) and o.id.startswith("lz4/lz4:")
         }
-    assert found["programs/datagen.c"] == found["tests/fuzzer.c"] == "license_not_permissive"
+    assert found["programs/datagen.c"] == found["programs/lz4cli.c"] == "license_not_permissive"
     assert found["tests/roundTripTest.c"] == found["lib/lz4.c"] == "kept"
 
 
