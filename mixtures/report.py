@@ -24,6 +24,7 @@ from markupsafe import Markup
 
 from mixtures import report_figures as figures
 from mixtures import report_text as text
+from mixtures.conservation import conservation_problems, removed_amount
 from mixtures.report_data import (
     Amount,
     Gate,
@@ -47,47 +48,6 @@ MAX_REMOVALS = 12
 COLORS = 7
 
 Sample = TypeVar("Sample", RemovedSample, KeptSample)
-
-
-def conservation_problems(source: SourceData) -> list[str]:
-    """What does not add up in the funnel of one source, one line each; empty when all documents are there.
-
-    Held: documents in = kept + removed at each step (bytes too where the step says what it edited away); each
-    step takes what the one before kept; the last one keeps what the source has.
-    """
-    problems: list[str] = []
-    before: StepData | None = None
-    for step in source["steps"]:
-        removed = removed_amount(step)
-        missing = step["documents_in"] - step["documents_kept"] - removed["documents"]
-        if missing:
-            problems.append(
-                f"{step['step']}: {missing:,} of {step['documents_in']:,} documents unaccounted for"
-            )
-        if "bytes_edited" in step:
-            missing = step["bytes_in"] - step["bytes_kept"] - removed["bytes"] - step["bytes_edited"]
-            if missing:
-                problems.append(f"{step['step']}: {missing:,} of {step['bytes_in']:,} bytes unaccounted for")
-        if before and step["documents_in"] != before["documents_kept"]:
-            problems.append(
-                f"{step['step']}: {step['documents_in']:,} documents came in, "
-                f"{before['step']} had kept {before['documents_kept']:,}"
-            )
-        before = step
-    if before and before["documents_kept"] != source["documents"]:
-        problems.append(
-            f"{before['step']} kept {before['documents_kept']:,} documents, "
-            f"the source has {source['documents']:,}"
-        )
-    return problems
-
-
-def removed_amount(step: StepData) -> Amount:
-    """Documents and bytes a step removed, over all reasons."""
-    return {
-        "documents": sum(amount["documents"] for amount in step["removed"].values()),
-        "bytes": sum(amount["bytes"] for amount in step["removed"].values()),
-    }
 
 
 @dataclass(frozen=True, slots=True)

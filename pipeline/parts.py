@@ -240,24 +240,3 @@ def add_counts(accounts: Iterable[Iterable[dict[str, Any]]]) -> list[dict[str, A
                 seen["documents"] += removed["documents"]
                 seen["bytes"] += removed["bytes"]
     return list(total.values())
-
-
-def conservation_breaks(steps: list[dict[str, Any]]) -> list[str]:
-    """One line for each step whose account does not add up, or that was not handed what the step before it kept."""
-    problems = []
-    for before, step in zip([None, *steps], steps, strict=False):
-        removed = step["removed"].values()
-        documents = step["documents_kept"] + sum(r["documents"] for r in removed)
-        size = step["bytes_kept"] + step["bytes_edited"] + sum(r["bytes"] for r in removed)
-        if documents != step["documents_in"]:
-            problems.append(f"{step['step']}: {step['documents_in']} documents in, {documents} accounted for")
-        if size != step["bytes_in"]:
-            problems.append(f"{step['step']}: {step['bytes_in']} bytes in, {size} accounted for")
-        if before is not None:
-            for unit in ("documents", "bytes"):
-                if before[f"{unit}_kept"] != step[f"{unit}_in"]:
-                    problems.append(
-                        f"{step['step']}: {step[f'{unit}_in']} {unit} in, but {before['step']} kept "
-                        f"{before[f'{unit}_kept']}"
-                    )
-    return problems

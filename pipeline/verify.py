@@ -11,11 +11,12 @@ import click
 import numpy as np
 import xxhash
 
+from mixtures.conservation import conservation_problems
 from pipeline import files
 from pipeline.collect_report import run_folder
 from pipeline.encode import TOKENIZER_PATH
 from pipeline.manifest import MANIFEST
-from pipeline.parts import conservation_breaks, count_rows, read_documents
+from pipeline.parts import count_rows, read_documents
 from tokenizer.encoding import Encoder
 from tokenizer.order import SPLITS
 from tokenizer.shards import TokenStream, list_shards
@@ -33,7 +34,7 @@ def _files(folder: str, manifest: dict[str, Any]) -> Iterator[str]:
 
 def _accounts(folder: str, manifest: dict[str, Any]) -> Iterator[str]:
     for source, account in manifest["sources"].items():
-        for problem in conservation_breaks(account["steps"]):
+        for problem in conservation_problems(account):
             yield f"{source}: {problem}"
         parts = [p for p in manifest["files"] if p.startswith(f"documents/{source}/")]
         rows = sum(count_rows(files.join(folder, part)) for part in parts)

@@ -11,29 +11,32 @@ compression in WARC files" (one record a frame, dictionary in a first skippable 
 from __future__ import annotations
 
 import re
-import zlib
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO
 
 import zstandard
-from isal import isal_zlib
 
-ISAL_ERROR = cast(type[Exception], isal_zlib.IsalError)  # its stub calls the class an instance
+from stages.warc_bytes import (
+    GZIP_MAGIC,
+    READ_BYTES,
+    RECORD_START,
+    ZSTD_MAGIC,
+    Damage,
+    Frame,
+    Gzip,
+    Plain,
+    Source,
+    Zstd,
+)
 
-GZIP_MAGIC = b"\x1f\x8b\x08"
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 SKIPPABLE_MAGIC = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 DICTIONARY_MAGIC = b"\x5d\x2a\x4d\x18"
 HEADER_END = re.compile(rb"\r?\n\r?\n")
-RECORD_START = re.compile(rb"WARC/[01]\.\d+\r?\n")
 
 MAX_RECORD_BYTES = 64 << 20  # Common Crawl cuts payloads at 1 MiB (5 MiB since 2025)
 MAX_HEADER_BYTES = 64 << 10  # of the WARC header block; real ones have about 600 bytes
 MAX_DICTIONARY_BYTES = 16 << 20
-MAX_INFLATION = 200  # inflated bytes a compressed byte, beyond one record's limit; HTML has 20, a bomb 1,032
-READ_BYTES = 1 << 20  # of a plain file, and of a search
 PROBE_BYTES = 512  # compressed bytes that show whether a frame begins with a record
 
 
@@ -65,188 +68,6 @@ class DamagedRecord:
     position: int = 0
 
 
-class _Damage(Exception):
-    """What is wrong with the record that is being read."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
-
-
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
-
-
-class _Gzip:
-    """gzip members. 16 KiB of input inflate to 17 MB at most, so a call is bounded."""
-
-    name, magic, step = "gzip", GZIP_MAGIC, 16 << 10
-    errors: tuple[type[Exception], ...] = (ISAL_ERROR, zlib.error)
-
-    def frame(self) -> _Decompressor:
-        frame: _Decompressor = isal_zlib.decompressobj(31)
-        return frame
-
-
-class _Zstd:
-    """zstd frames. 1 KiB of input inflates to 32 MiB at most (256 blocks of one repeated byte): a call is bounded."""
-
-    name, magic, step = "zstd", ZSTD_MAGIC, 1 << 10
-    errors: tuple[type[Exception], ...] = (zstandard.ZstdError,)
-
-    def __init__(self, dictionary: bytes) -> None:
-        data = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
-        self._context = zstandard.ZstdDecompressor(dict_data=data, max_window_size=128 << 20)
-
-    def frame(self) -> _Decompressor:
-        frame: _Decompressor = self._context.decompressobj()
-        return frame
-
-
-class _Source(ABC):
-    """Bytes of one frame, or of a plain file: `data[at:]` is what is there, `more()` adds to it."""
-
-    def __init__(self) -> None:
-        self.data = b""
-        self.at = 0
-        self.passed = 0  # inflated bytes no longer in `data`
-
-    @abstractmethod
-    def _piece(self) -> bytes:
-        """The next bytes; none at the end. Raises _Damage where they cannot be had."""
-
-    def more(self) -> bool:
-        """Adds the next bytes; False when there are no more. Raises _Damage where they cannot be had."""
-        piece = self._piece()
-        self.passed += self.at
-        self.data = self.data[self.at :] + piece
-        self.at = 0
-        return bool(piece)
-
-    @property
-    def position(self) -> int:
-        return self.passed + self.at
-
-    def take(self, size: int) -> bytes:
-        """Exactly `size` bytes, or _Damage."""
-        if len(self.data) - self.at < size:
-            pieces = [self.data[self.at :]]
-            have = len(pieces[0])
-            self.passed += self.at
-            self.data, self.at = b"", 0
-            while have < size:
-                piece = self._piece()
-                if not piece:
-                    self.passed += have
-                    raise _Damage("damaged_record", f"Content-Length is {size}, only {have} bytes follow")
-                pieces.append(piece)
-                have += len(piece)
-            self.data = b"".join(pieces)
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def skip(self, size: int) -> None:
-        """Passes over `size` bytes without keeping them."""
-        while (here := len(self.data) - self.at) < size:
-            size -= here
-            self.at = len(self.data)
-            if not self.more():
-                return
-        self.at += size
-
-    def skip_line_ends(self) -> bool:
-        """Passes over CR and LF; False at the end of the bytes."""
-        while True:
-            rest = self.data[self.at : self.at + 64].lstrip(b"\r\n")
-            if rest:
-                self.at += min(64, len(self.data) - self.at) - len(rest)
-                return True
-            self.at = min(self.at + 64, len(self.data))
-            if self.at == len(self.data) and not self.more():
-                return False
-
-    def take_to_record(self, limit: int) -> bytes:
-        """The bytes up to the next line `WARC/1.x`, or to the end, without the blank lines before it."""
-        pieces: list[bytes] = []
-        size = 0
-        while True:
-            before = self.at
-            found = self.skip_to_record()
-            size += self.at - before
-            if size > limit:
-                raise _Damage(
-                    "record_too_large", f"a block without a true Content-Length is over {limit} bytes"
-                )
-            pieces.append(self.data[before : self.at])
-            if found:
-                break
-            if not self.more():
-                pieces.append(self.data[self.at :])
-                self.at = len(self.data)
-                break
-        return b"".join(pieces).rstrip(b"\r\n") + b"\n"
-
-    def skip_to_record(self) -> bool:
-        """Passes over what there is, as far as the next line `WARC/1.x`; False when no such line is there."""
-        for found in RECORD_START.finditer(self.data, self.at):
-            if found.start() and self.data[found.start() - 1 : found.start()] == b"\n":
-                self.at = found.start()
-                return True
-        self.at = max(self.at, len(self.data) - 32)  # a start may stand across two pieces
-        return False
-
-
-class _Plain(_Source):
-    def __init__(self, stream: BinaryIO) -> None:
-        super().__init__()
-        self._stream = stream
-
-    def _piece(self) -> bytes:
-        return self._stream.read(READ_BYTES)
-
-
-class _Frame(_Source):
-    """The inflated bytes of one frame; `rest` is what was read of the file beyond it."""
-
-    def __init__(self, stream: BinaryIO, codec: _Gzip | _Zstd, rest: bytes, allowance: int) -> None:
-        super().__init__()
-        self._stream, self._codec, self._frame = stream, codec, codec.frame()
-        self.rest, self._allowance = rest, allowance
-        self.consumed = self._inflated = 0
-
-    @property
-    def ended(self) -> bool:
-        return self._frame.eof
-
-    def _piece(self) -> bytes:
-        step = self._codec.step
-        while not self._frame.eof:
-            if not self.rest:
-                self.rest = self._stream.read(READ_BYTES)
-                if not self.rest:
-                    raise _Damage("damaged_record", f"the file ends inside a {self._codec.name} frame")
-            chunk, self.rest = self.rest[:step], self.rest[step:]
-            try:
-                piece = self._frame.decompress(chunk)
-            except self._codec.errors as error:
-                raise _Damage("damaged_record", f"{self._codec.name}: {error}") from None
-            self.consumed += len(chunk)
-            if self._frame.eof:
-                unused = self._frame.unused_data
-                self.consumed -= len(unused)
-                self.rest = unused + self.rest
-            self._inflated += len(piece)
-            if self._inflated > self._allowance + MAX_INFLATION * self.consumed:
-                raise _Damage("record_too_large", f"{self.consumed} bytes inflate to over {self._inflated}")
-            if piece:
-                return piece
-        return b""
-
-
 def read_records(
     stream: BinaryIO, origin: str, max_record_bytes: int = MAX_RECORD_BYTES
 ) -> Iterator[WarcRecord | DamagedRecord]:
@@ -259,12 +80,12 @@ def read_records(
     start = stream.read(16)
     stream.seek(0)
     if start[:3] == GZIP_MAGIC:
-        yield from _read_frames(stream, origin, _Gzip(), 0, max_record_bytes)
+        yield from _read_frames(stream, origin, Gzip(), 0, max_record_bytes)
     elif start[:4] == ZSTD_MAGIC or SKIPPABLE_MAGIC.match(start):
         dictionary, offset = _dictionary(stream, origin)
-        yield from _read_frames(stream, origin, _Zstd(dictionary), offset, max_record_bytes)
+        yield from _read_frames(stream, origin, Zstd(dictionary), offset, max_record_bytes)
     elif RECORD_START.match(start.lstrip(b"\r\n")):
-        source = _Plain(stream)
+        source = Plain(stream)
         for record in _read_source(source, max_record_bytes):
             yield _placed(record, record.position, source.position - record.position, 0)
     else:
@@ -283,7 +104,7 @@ def _placed(
 
 
 def _read_frames(
-    stream: BinaryIO, origin: str, codec: _Gzip | _Zstd, offset: int, max_record_bytes: int
+    stream: BinaryIO, origin: str, codec: Gzip | Zstd, offset: int, max_record_bytes: int
 ) -> Iterator[WarcRecord | DamagedRecord]:
     """The records of a file of frames, from `offset` on, where `stream` stands."""
     rest = b""
@@ -298,13 +119,13 @@ def _read_frames(
             stream.seek(offset)
             rest = b""
             continue
-        frame = _Frame(stream, codec, rest, max_record_bytes + MAX_HEADER_BYTES)
-        broken: _Damage | None = None
+        frame = Frame(stream, codec, rest, max_record_bytes + MAX_HEADER_BYTES)
+        broken: Damage | None = None
         try:
             for record in _read_source(frame, max_record_bytes):
                 found = found or isinstance(record, WarcRecord) or record.reason == "record_too_large"
                 yield _placed(record, offset, frame.consumed, record.position)
-        except _Damage as damage:
+        except Damage as damage:
             broken = damage
         if broken is None:
             offset, rest = offset + frame.consumed, frame.rest
@@ -320,12 +141,12 @@ def _read_frames(
         )
 
 
-def _read_source(source: _Source, max_record_bytes: int) -> Iterator[WarcRecord | DamagedRecord]:
+def _read_source(source: Source, max_record_bytes: int) -> Iterator[WarcRecord | DamagedRecord]:
     """The records in `source`, told from each other by their headers; offset and length are left for the caller.
 
     A record is given out only when what follows it is right too (the next record, or the end of a frame whose checksum
     holds). Where header lines end in a bare LF the file went through an editor or a checkout, and its Content-Length
-    is not true any more: the block then goes up to the next record. Damage of the bytes goes through as _Damage.
+    is not true any more: the block then goes up to the next record. Damage of the bytes goes through as Damage.
     """
     while source.skip_line_ends():
         begin = source.position
@@ -337,7 +158,7 @@ def _read_source(source: _Source, max_record_bytes: int) -> Iterator[WarcRecord 
                 continue
             length = headers.get("content-length", "")
             if not (length.isascii() and length.isdigit() and len(length) < 16):
-                raise _Damage("damaged_record", f"Content-Length is {length[:40]!r}")
+                raise Damage("damaged_record", f"Content-Length is {length[:40]!r}")
             size = int(length)
             if size > max_record_bytes:
                 source.skip(size)
@@ -350,9 +171,9 @@ def _read_source(source: _Source, max_record_bytes: int) -> Iterator[WarcRecord 
             while source.skip_line_ends() and len(source.data) - source.at < 16 and source.more():
                 pass
             if source.at < len(source.data) and not RECORD_START.match(source.data, source.at):
-                raise _Damage("damaged_record", f"Content-Length is {size}, the block goes on behind it")
-        except _Damage as damage:
-            if isinstance(source, _Frame) and not source.ended:
+                raise Damage("damaged_record", f"Content-Length is {size}, the block goes on behind it")
+        except Damage as damage:
+            if isinstance(source, Frame) and not source.ended:
                 raise
             while not source.skip_to_record():
                 if not source.more():
@@ -363,16 +184,16 @@ def _read_source(source: _Source, max_record_bytes: int) -> Iterator[WarcRecord 
         yield WarcRecord(headers.get("warc-type", "").lower(), headers, block, 0, 0, begin)
 
 
-def _headers(source: _Source) -> tuple[dict[str, str], bool]:
+def _headers(source: Source) -> tuple[dict[str, str], bool]:
     """The header block at the source's place, which is passed over, and whether its lines end in a bare LF."""
     while True:
         end = HEADER_END.search(source.data, source.at, source.at + MAX_HEADER_BYTES)
         if end or len(source.data) - source.at >= MAX_HEADER_BYTES or not source.more():
             break
     if not RECORD_START.match(source.data, source.at):
-        raise _Damage("damaged_record", f"no record here but {source.data[source.at : source.at + 20]!r}")
+        raise Damage("damaged_record", f"no record here but {source.data[source.at : source.at + 20]!r}")
     if not end:
-        raise _Damage("damaged_record", "the header block has no end")
+        raise Damage("damaged_record", "the header block has no end")
     headers: dict[str, str] = {}
     name = ""
     for line in source.data[source.at : end.start()].decode("utf-8", "replace").split("\n")[1:]:
@@ -389,7 +210,7 @@ def _headers(source: _Source) -> tuple[dict[str, str], bool]:
     return headers, b"\r" not in end.group()
 
 
-def _next_frame(stream: BinaryIO, codec: _Gzip | _Zstd, offset: int) -> int:
+def _next_frame(stream: BinaryIO, codec: Gzip | Zstd, offset: int) -> int:
     """Where the next frame that begins with a record is, from `offset` on; the end of the file when there is none."""
     stream.seek(offset)
     data = stream.read(READ_BYTES)

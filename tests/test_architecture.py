@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,18 @@ def test_importing_a_room_brings_neither_beam_nor_torch(room: str) -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert result.stdout.split() == ["False", "False"]
+
+
+def test_the_tree_in_the_readme_is_true() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    tree = readme.split("## The house")[1].split("```")[1]
+    named = set(re.findall(r"(?:^| )([a-z_]+(?:/|\.py|\.cfg))(?= )", tree, re.MULTILINE))
+    assert {f"{room}/" for room in ALLOWED if room != "llama_corpus"} <= named
+    for name in named:
+        assert (ROOT / name).exists(), f"{name} is in the README's tree and not in the project"
+    tracked = {path.name for path in ROOT.iterdir() if path.is_dir() and list(path.rglob("*.py"))}
+    code = {name for name in tracked if not name.startswith((".", "build")) and not name.endswith("egg-info")}
+    assert code - {"runs"} <= {name.rstrip("/") for name in named}
 
 
 def test_no_other_installed_distribution_has_our_names() -> None:

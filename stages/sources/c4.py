@@ -20,7 +20,7 @@ from isal import igzip
 
 from stages.document import Document, Origin, Rejected
 from stages.html_text import clean_text
-from stages.warc import GZIP_MAGIC, ISAL_ERROR
+from stages.warc_bytes import GZIP_MAGIC, ISAL_ERROR
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from isal import isal_zlib
 
 from stages.document import Document, Origin, Rejected
 from stages.html_text import UnreadablePageError, clean_text, decode_page, page_text
-from stages.warc import ISAL_ERROR, DamagedRecord, WarcRecord, read_records
+from stages.warc import DamagedRecord, WarcRecord, read_records
+from stages.warc_bytes import ISAL_ERROR
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 NOT_HTML_MAGIC = (b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04", b"RIFF", b"\x00\x00\x01\x00")

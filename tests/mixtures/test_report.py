@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mixtures.report import conservation_problems, write_report
+from mixtures.conservation import conservation_problems
+from mixtures.report import write_report
 from mixtures.report_data import Amount, MixtureRow, RemovedSample, ReportData, SourceData
 
 

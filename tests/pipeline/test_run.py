@@ -201,6 +201,20 @@ def test_a_given_language_model_is_used_as_it_is(finished: Path, sample: Path, t
     assert "commoncrawl: no document is left after keep_perplexity" in result.stderr
 
 
+def test_an_account_that_does_not_add_up_is_an_error(finished: Path, sample: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run, copy_function=shutil.copy2)
+    marker = next(iter(sorted((run / "work/c4/read").glob("*.done.json"))))
+    written = marker.stat()
+    account = json.loads(marker.read_text(encoding="utf-8"))
+    account["statistics"]["steps"][0]["documents_kept"] -= 1
+    marker.write_text(json.dumps(account), encoding="utf-8")
+    os.utime(marker, ns=(written.st_atime_ns, written.st_mtime_ns))
+    result = llama_corpus("run", sample / "sample.yaml", "--out", run, "--quiet")
+    assert result.returncode == 1
+    assert "c4: documents were lost or doubled: read: 1 of" in result.stderr
+
+
 def test_a_changed_setting_runs_again_only_what_depends_on_it(finished: Path, sample: Path) -> None:
     result = llama_corpus(
         "run", sample / "sample.yaml", "--out", finished, "--set", "tokens=1M", "--set", "mixture=llama1"

@@ -72,7 +72,7 @@ def test_leaves_out_wikimedia_and_comments() -> None:
     "hostile", ["http://" * 100_000, "<!--" * 100_000, "[//" * 100_000, "http://a/%" * 50_000]
 )
 def test_takes_linear_time(hostile: str) -> None:
-    cited_urls(hostile)
+    assert len(cited_urls(hostile)) <= 1
 
 
 def test_finds_the_urls_of_real_dumps(shared_data: Path) -> None:

@@ -33,4 +33,4 @@ def test_refuses_html_over_the_cap() -> None:
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("unit", ["<div>", "<ul><li>", "<td>", "<table><tr><td>", "<b>", "<p>x"])
 def test_survives_deep_nesting(unit: str) -> None:
-    html_to_text(unit * (60_000 // len(unit)))
+    assert html_to_text(unit * (60_000 // len(unit))).replace("x", "").replace("\n", "").strip(" -•") == ""

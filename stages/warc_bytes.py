@@ -1,0 +1,204 @@
+"""Bytes of a WARC file, plain or out of compressed frames, as the record reader takes them: some, exactly n, up to
+the next record. Inflation is bounded at every call, so that a bomb costs no memory.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from abc import ABC, abstractmethod
+from typing import BinaryIO, Protocol, cast
+
+import zstandard
+from isal import isal_zlib
+
+ISAL_ERROR = cast(type[Exception], isal_zlib.IsalError)  # its stub calls the class an instance
+
+GZIP_MAGIC = b"\x1f\x8b\x08"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+RECORD_START = re.compile(rb"WARC/[01]\.\d+\r?\n")
+
+MAX_INFLATION = 200  # inflated bytes a compressed byte, beyond one record's limit; HTML has 20, a bomb 1,032
+READ_BYTES = 1 << 20  # of a plain file, and of a search
+
+
+class Damage(Exception):
+    """What is wrong with the record that is being read."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+class Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+class Gzip:
+    """gzip members. 16 KiB of input inflate to 17 MB at most, so a call is bounded."""
+
+    name, magic, step = "gzip", GZIP_MAGIC, 16 << 10
+    errors: tuple[type[Exception], ...] = (ISAL_ERROR, zlib.error)
+
+    def frame(self) -> Decompressor:
+        frame: Decompressor = isal_zlib.decompressobj(31)
+        return frame
+
+
+class Zstd:
+    """zstd frames. 1 KiB of input inflates to 32 MiB at most (256 blocks of one repeated byte): a call is bounded."""
+
+    name, magic, step = "zstd", ZSTD_MAGIC, 1 << 10
+    errors: tuple[type[Exception], ...] = (zstandard.ZstdError,)
+
+    def __init__(self, dictionary: bytes) -> None:
+        data = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+        self._context = zstandard.ZstdDecompressor(dict_data=data, max_window_size=128 << 20)
+
+    def frame(self) -> Decompressor:
+        frame: Decompressor = self._context.decompressobj()
+        return frame
+
+
+class Source(ABC):
+    """Bytes of one frame, or of a plain file: `data[at:]` is what is there, `more()` adds to it."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.at = 0
+        self.passed = 0  # inflated bytes no longer in `data`
+
+    @abstractmethod
+    def _piece(self) -> bytes:
+        """The next bytes; none at the end. Raises Damage where they cannot be had."""
+
+    def more(self) -> bool:
+        """Adds the next bytes; False when there are no more. Raises Damage where they cannot be had."""
+        piece = self._piece()
+        self.passed += self.at
+        self.data = self.data[self.at :] + piece
+        self.at = 0
+        return bool(piece)
+
+    @property
+    def position(self) -> int:
+        return self.passed + self.at
+
+    def take(self, size: int) -> bytes:
+        """Exactly `size` bytes, or Damage."""
+        if len(self.data) - self.at < size:
+            pieces = [self.data[self.at :]]
+            have = len(pieces[0])
+            self.passed += self.at
+            self.data, self.at = b"", 0
+            while have < size:
+                piece = self._piece()
+                if not piece:
+                    self.passed += have
+                    raise Damage("damaged_record", f"Content-Length is {size}, only {have} bytes follow")
+                pieces.append(piece)
+                have += len(piece)
+            self.data = b"".join(pieces)
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+    def skip(self, size: int) -> None:
+        """Passes over `size` bytes without keeping them."""
+        while (here := len(self.data) - self.at) < size:
+            size -= here
+            self.at = len(self.data)
+            if not self.more():
+                return
+        self.at += size
+
+    def skip_line_ends(self) -> bool:
+        """Passes over CR and LF; False at the end of the bytes."""
+        while True:
+            rest = self.data[self.at : self.at + 64].lstrip(b"\r\n")
+            if rest:
+                self.at += min(64, len(self.data) - self.at) - len(rest)
+                return True
+            self.at = min(self.at + 64, len(self.data))
+            if self.at == len(self.data) and not self.more():
+                return False
+
+    def take_to_record(self, limit: int) -> bytes:
+        """The bytes up to the next line `WARC/1.x`, or to the end, without the blank lines before it."""
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            before = self.at
+            found = self.skip_to_record()
+            size += self.at - before
+            if size > limit:
+                raise Damage(
+                    "record_too_large", f"a block without a true Content-Length is over {limit} bytes"
+                )
+            pieces.append(self.data[before : self.at])
+            if found:
+                break
+            if not self.more():
+                pieces.append(self.data[self.at :])
+                self.at = len(self.data)
+                break
+        return b"".join(pieces).rstrip(b"\r\n") + b"\n"
+
+    def skip_to_record(self) -> bool:
+        """Passes over what there is, as far as the next line `WARC/1.x`; False when no such line is there."""
+        for found in RECORD_START.finditer(self.data, self.at):
+            if found.start() and self.data[found.start() - 1 : found.start()] == b"\n":
+                self.at = found.start()
+                return True
+        self.at = max(self.at, len(self.data) - 32)  # a start may stand across two pieces
+        return False
+
+
+class Plain(Source):
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def _piece(self) -> bytes:
+        return self._stream.read(READ_BYTES)
+
+
+class Frame(Source):
+    """The inflated bytes of one frame; `rest` is what was read of the file beyond it."""
+
+    def __init__(self, stream: BinaryIO, codec: Gzip | Zstd, rest: bytes, allowance: int) -> None:
+        super().__init__()
+        self._stream, self._codec, self._frame = stream, codec, codec.frame()
+        self.rest, self._allowance = rest, allowance
+        self.consumed = self._inflated = 0
+
+    @property
+    def ended(self) -> bool:
+        return self._frame.eof
+
+    def _piece(self) -> bytes:
+        step = self._codec.step
+        while not self._frame.eof:
+            if not self.rest:
+                self.rest = self._stream.read(READ_BYTES)
+                if not self.rest:
+                    raise Damage("damaged_record", f"the file ends inside a {self._codec.name} frame")
+            chunk, self.rest = self.rest[:step], self.rest[step:]
+            try:
+                piece = self._frame.decompress(chunk)
+            except self._codec.errors as error:
+                raise Damage("damaged_record", f"{self._codec.name}: {error}") from None
+            self.consumed += len(chunk)
+            if self._frame.eof:
+                unused = self._frame.unused_data
+                self.consumed -= len(unused)
+                self.rest = unused + self.rest
+            self._inflated += len(piece)
+            if self._inflated > self._allowance + MAX_INFLATION * self.consumed:
+                raise Damage("record_too_large", f"{self.consumed} bytes inflate to over {self._inflated}")
+            if piece:
+                return piece
+        return b""
