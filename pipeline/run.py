@@ -44,6 +44,7 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
 
     Raises UsageError for a wrong configuration and ValueError when a task fails or a source is left empty.
     """
+    engine.check_flags(options.beam_flags)
     recipes = resolve(settings)
     try:
         mixture = load_mixture(settings.mixture, settings.folder)

@@ -255,6 +255,14 @@ def test_bad_input_ends_in_one_clear_line(
     assert line.startswith("error: ") and message in line
 
 
+def test_a_mistyped_beam_flag_is_refused_and_nothing_runs(sample: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = llama_corpus("run", sample / "sample.yaml", "--out", run, "--", "--runnr=DataflowRunner")
+    assert result.returncode == 2
+    assert result.stderr == "error: Beam knows no --runnr=DataflowRunner; did you mean --runner?\n"
+    assert not run.exists()
+
+
 def test_two_runs_into_one_folder_are_refused(sample: Path, tmp_path: Path) -> None:
     import fcntl
 
