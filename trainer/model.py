@@ -51,15 +51,6 @@ class ModelConfig:
         block = 4 * self.dim**2 + 3 * self.dim * self.hidden + 2 * self.dim
         return 2 * self.vocabulary * self.dim + self.layers * block + self.dim
 
-    @property
-    def flops_per_token(self) -> int:
-        """Training FLOPs of one token at full context: 6(N - input embedding) + 12 * layers * dim * context.
-
-        The convention of PaLM (Chowdhery et al. 2022, appendix B): causality is not discounted.
-        """
-        matrices = self.parameters - self.vocabulary * self.dim
-        return 6 * matrices + 12 * self.layers * self.dim * self.context
-
 
 MODELS = {
     "tiny": ModelConfig(dim=128, layers=4, heads=4, context=256, multiple_of=32),  # a demo on two CPU cores

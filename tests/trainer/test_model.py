@@ -31,11 +31,6 @@ def test_published_sizes_have_the_published_number_of_parameters(
     assert MODELS[name].hidden == hidden
 
 
-def test_training_flops_of_a_7b_token_follow_the_palm_convention() -> None:
-    # 6 (6,738,415,616 - 32,000 * 4,096) + 12 * 32 * 4,096 * 2,048
-    assert MODELS["7B"].flops_per_token == 42_865_287_168
-
-
 def test_parameter_names_are_those_of_metas_release() -> None:
     names = set(Transformer(SMALL).state_dict())
     assert {name for name in names if not name.startswith("layers.")} == {
