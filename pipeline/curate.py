@@ -65,7 +65,7 @@ def curate_part(run: str, work: Pass) -> Result:
     """Runs one pass. Raises ValueError when the raw file cannot be read."""
     steps: list[tuple[str, Transform]] = [(s.name, _prepared(run, s)) for s in work.stages]
     if work.drops is not None:
-        steps.insert(0, (work.drop_step, work.drops.transform(run)))
+        steps.insert(0, (work.drop_step, work.drops.rule.transform(run, work.drops)))
     accounts = [StepCounts(name) for name, _ in steps]
     reading = StepCounts(READ)
     histograms = ScoreHistograms()

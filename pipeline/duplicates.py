@@ -6,50 +6,54 @@
    the verdict does not depend on who ran when. It writes the unit numbers to drop, part by part.
 3. The pass after the search reads its own slice of every bucket's verdict and drops.
 
-Only keys and positions travel, never a text, and no key is hot: a boilerplate line is one run in a sort.
-Near-duplicate books go the same way with MinHash signatures in place of keys, in a single search task.
+Only keys and positions travel, never a text, and no key is hot: a boilerplate line is one run in a sort. What is
+compared, within which window and who stays is a rule: a frozen dataclass that stands in the recipe as a step.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import BinaryIO, Literal, Protocol, cast
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from pipeline import files
 from pipeline.files import HashingStream
-from pipeline.tasks import Result
+from pipeline.key_files import KeyCollector, Keys, Uint32s, Uint64s, read_drops, read_keys, write_drops
+from pipeline.parts import part_name
+from pipeline.tasks import OUTSIDE, Result
 from stages.document import Document, Rejected
-from stages.duplicate_documents import BookSignature, book_signature, content_key, near_duplicate_books
+from stages.duplicate_documents import content_key
 from stages.duplicate_lines import duplicated_lines, keep_lines, line_hashes
 from stages.stage import Outcome, Transform
 
-Uint64s = npt.NDArray[np.uint64]
-Uint32s = npt.NDArray[np.uint32]
-
-# One search task holds about 20 bytes a key of its bucket in all parts of the window. At 256 buckets a window of
-# 50 CommonCrawl shards (about 5 million lines each, cc_net's window) is 1 million keys a task.
-BUCKETS = 256
-_HEADER = struct.Struct("<8sQQ")
-_KEYS_MAGIC, _DROPS_MAGIC = b"lckeys01", b"lcdrop01"
+Mask = npt.NDArray[np.bool_]
 
 
 class Collector(Protocol):
-    """Gathers the keys of a part, document by document, in order."""
+    """Gathers what the search needs of a part, document by document, in order."""
 
     def add(self, document: Document) -> None: ...
     def write(self, stream: HashingStream) -> None: ...
 
 
 class DuplicateRule(Protocol):
-    """What is compared, within which window of parts, and who stays."""
+    """What is compared, within which window of parts (None: all), and who stays."""
+
+    @property
+    def window_files(self) -> int | None: ...
 
     def collector(self) -> Collector: ...
+
+    def transform(self, run: str, found: DropFiles) -> Transform:
+        """A callable that takes the documents of one part in order and drops what the search found."""
+
+
+class KeyRule(DuplicateRule, Protocol):
+    """A rule that decides from keys and tags alone; keys come in the order of parts, and of units within a part."""
+
+    def dropped(self, keys: Keys) -> Mask: ...
 
 
 @dataclass(frozen=True)
@@ -60,23 +64,37 @@ class DropDuplicateLines:
     a line repeated inside one document only keeps its first copy. `keep="first"`: the first copy in the window stays.
     """
 
-    window_files: int = 50  # cc_net's hash_in_mem: 50 of a dump's 1,600 shards are compared with each other
+    window_files: int | None = 50  # cc_net's hash_in_mem: 50 of a dump's 1,600 shards are compared
     keep: Literal["none", "first"] = "none"
 
     def __post_init__(self) -> None:
-        if self.window_files < 1:
+        if self.window_files is not None and self.window_files < 1:
             raise ValueError("window_files must be at least 1")
 
     def collector(self) -> Collector:
-        return _Keys(lambda document: line_hashes(document.text))
+        return KeyCollector(lambda document: line_hashes(document.text))
+
+    def dropped(self, keys: Keys) -> Mask:
+        return duplicated_lines(keys.keys, _documents(keys), self.keep)
+
+    def transform(self, run: str, found: DropFiles) -> Transform:
+        return DropNumberedLines(found.drops(run))
 
 
 @dataclass(frozen=True)
 class DropDuplicateDocuments:
     """Documents whose text is the same byte for byte; the first in the order of the inputs stays."""
 
+    window_files: int | None = None
+
     def collector(self) -> Collector:
-        return _Keys(lambda document: np.array([content_key(document.text)], dtype=np.uint64))
+        return KeyCollector(lambda document: np.array([content_key(document.text)], dtype=np.uint64))
+
+    def dropped(self, keys: Keys) -> Mask:
+        return duplicated_lines(keys.keys, _documents(keys), "first")
+
+    def transform(self, run: str, found: DropFiles) -> Transform:
+        return DropNumbered(found.drops(run), "duplicate")
 
 
 @dataclass(frozen=True)
@@ -84,18 +102,26 @@ class DropRepeatedIds:
     """Documents with the id of another one: dumps that overlap, a file that is given twice. The newest stays (by
     `created`), and the first in the order of the inputs when they are of one age."""
 
+    window_files: int | None = None
+
     def collector(self) -> Collector:
-        return _Keys(
-            lambda document: np.array([content_key(document.id)], dtype=np.uint64), tag_of=_created_seconds
+        return KeyCollector(
+            lambda document: np.array([content_key(document.id)], dtype=np.uint64), tag_of=created_seconds
         )
 
+    def dropped(self, keys: Keys) -> Mask:
+        return all_but_newest(keys.keys, keys.tags)
 
-def _created_seconds(document: Document) -> int:
+    def transform(self, run: str, found: DropFiles) -> Transform:
+        return DropNumbered(found.drops(run), "repeated_id")
+
+
+def created_seconds(document: Document) -> int:
     """Seconds since 1970, 0 for an unknown time or one before; 32 bits last until 2106."""
     return min(max(int(document.created.timestamp()), 0), 0xFFFFFFFF) if document.created else 0
 
 
-def repeated_ids(keys: Uint64s, created: Uint32s) -> npt.NDArray[np.bool_]:
+def all_but_newest(keys: Uint64s, created: Uint32s) -> Mask:
     """Which of the documents with these keys go, given in the order of the inputs: all but the newest of each key."""
     order = np.lexsort((np.arange(len(keys)), created.max(initial=0) - created, keys))
     dropped = np.zeros(len(keys), dtype=np.bool_)
@@ -103,124 +129,86 @@ def repeated_ids(keys: Uint64s, created: Uint32s) -> npt.NDArray[np.bool_]:
     return dropped
 
 
+def _documents(keys: Keys) -> Uint64s:
+    """A number for each key's document, of keys whose tag is the document's number in its part."""
+    return (keys.parts.astype(np.uint64) << np.uint64(32)) | keys.tags
+
+
 @dataclass(frozen=True)
-class DropNearDuplicateBooks:
-    """Books of which more than a given part is in another book (LLaMA paper 2.1, Gutenberg and Books3: over 90 %)."""
+class KeyWindow:
+    """The key files of parts first..first+count-1 of the `all_parts` parts of a pass."""
 
-    min_overlap_fraction: float = 0.9  # LLaMA paper 2.1
+    folder: str
+    first: int
+    count: int
+    all_parts: int
 
-    def collector(self) -> Collector:
-        return _Signatures()
-
-
-DuplicateStep = DropDuplicateLines | DropDuplicateDocuments | DropRepeatedIds | DropNearDuplicateBooks
-
-
-class _Keys:
-    """Keys with the number of their unit in the part and a tag of 32 bits, sorted by bucket when written.
-
-    The tag is the number of the document, or what `tag_of` says of it.
-    """
-
-    def __init__(
-        self, keys_of: Callable[[Document], Uint64s], tag_of: Callable[[Document], int] | None = None
-    ) -> None:
-        self._keys_of, self._tag_of = keys_of, tag_of
-        self._keys: list[Uint64s] = []
-        self._counts: list[int] = []
-        self._tags: list[int] = []
-
-    def add(self, document: Document) -> None:
-        keys = self._keys_of(document)
-        self._keys.append(keys)
-        self._tags.append(self._tag_of(document) if self._tag_of else len(self._counts))
-        self._counts.append(len(keys))
-
-    def write(self, stream: HashingStream) -> None:
-        keys = np.concatenate([np.zeros(0, np.uint64), *self._keys])
-        tags = np.repeat(np.array(self._tags, dtype=np.uint32), self._counts)
-        buckets = _bucket_of(keys)
-        order = np.argsort(buckets, kind="stable")
-        starts = np.searchsorted(buckets[order], np.arange(BUCKETS + 1)).astype("<u8")
-        stream.write(_HEADER.pack(_KEYS_MAGIC, len(keys), BUCKETS))
-        stream.write(starts.tobytes())
-        stream.write(keys[order].astype("<u8").tobytes())
-        stream.write(tags[order].astype("<u4").tobytes())
-        stream.write(order.astype("<u4").tobytes())
+    def paths(self) -> list[str]:
+        """The key files in the order of the parts, relative to the run."""
+        parts = range(self.first, self.first + self.count)
+        return [key_path(self.folder, number, self.all_parts) for number in parts]
 
 
-def _bucket_of(keys: Uint64s) -> npt.NDArray[np.int64]:
-    return (keys >> np.uint64(64 - (BUCKETS - 1).bit_length())).astype(np.int64)
-
-
-def _array(stream: BinaryIO, kind: str, start: int, count: int) -> npt.NDArray[np.generic]:
-    stream.seek(start)
-    data = stream.read(count * np.dtype(kind).itemsize)
-    if len(data) != count * np.dtype(kind).itemsize:
-        raise ValueError("a key file is cut short; delete it and run again")
-    return np.frombuffer(data, dtype=kind)
-
-
-def _read_buckets(path: str, first: int, last: int) -> tuple[Uint64s, Uint32s, Uint32s]:
-    """Keys, tags and unit numbers of the buckets first..last-1 of one part."""
-    with files.open_binary(path) as stream:
-        magic, total, buckets = _HEADER.unpack(stream.read(_HEADER.size))
-        if magic != _KEYS_MAGIC or buckets != BUCKETS:
-            raise ValueError(f"{path} is not a key file of this version; delete it and run again")
-        base = _HEADER.size
-        starts = _array(stream, "<u8", base, buckets + 1)
-        start, stop = int(starts[first]), int(starts[last])
-        base += 8 * (buckets + 1)
-        keys = _array(stream, "<u8", base + 8 * start, stop - start)
-        tags = _array(stream, "<u4", base + 8 * total + 4 * start, stop - start)
-        units = _array(stream, "<u4", base + 12 * total + 4 * start, stop - start)
-    return cast(Uint64s, keys), cast(Uint32s, tags), cast(Uint32s, units)
+def key_path(folder: str, number: int, all_parts: int) -> str:
+    return f"{folder}/{part_name(number, all_parts)}.bin"
 
 
 @dataclass(frozen=True)
 class SearchBuckets:
-    """Some buckets of the keys of a window's parts, in the order of the parts."""
+    """Some buckets of the keys of a window's parts.
 
-    rule: DropDuplicateLines | DropDuplicateDocuments | DropRepeatedIds
-    key_files: tuple[str, ...]
+    `packed` are these keys where they came through a shuffle (`shuffle_keys`); else the search reads the key files.
+    """
+
+    rule: KeyRule
+    window: KeyWindow
     first_bucket: int
     last_bucket: int  # exclusive
-    drops_path: str
+    output: str
+    shuffled: bool = field(default=False, metadata=OUTSIDE)
+    packed: tuple[bytes, ...] = field(default=(), metadata=OUTSIDE)
+
+
+def keys_of_search(run: str, work: SearchBuckets) -> Keys:
+    """The keys of these buckets, in the order of the parts."""
+    if work.shuffled:
+        pieces = [Keys.unpacked(data) for data in work.packed]
+        return Keys.joined(sorted(pieces, key=lambda keys: int(keys.parts[0])))
+    return Keys.joined(
+        [
+            read_keys(files.join(run, path), part, work.first_bucket, work.last_bucket)
+            for part, path in enumerate(work.window.paths())
+        ]
+    )
 
 
 def search_buckets(run: str, work: SearchBuckets) -> Result:
     """Finds the units of these buckets that go, and writes their numbers part by part, ascending."""
-    read = [
-        _read_buckets(files.join(run, path), work.first_bucket, work.last_bucket) for path in work.key_files
-    ]
-    keys, tags, units = (np.concatenate(columns) for columns in zip(*read, strict=True))
-    parts = np.repeat(np.arange(len(read), dtype=np.uint32), [len(found[0]) for found in read])
-    if isinstance(work.rule, DropRepeatedIds):
-        dropped = repeated_ids(keys, tags)
-    else:
-        documents = (parts.astype(np.uint64) << np.uint64(32)) | tags
-        keep = work.rule.keep if isinstance(work.rule, DropDuplicateLines) else "first"
-        dropped = duplicated_lines(keys, documents, keep)
-    dropped_units, dropped_parts = units[dropped], parts[dropped]
-    order = np.lexsort((dropped_units, dropped_parts))
-    starts = np.searchsorted(dropped_parts[order], np.arange(len(work.key_files) + 1)).astype("<u8")
-    with files.create(files.join(run, work.drops_path)) as stream:
-        stream.write(_HEADER.pack(_DROPS_MAGIC, len(order), len(work.key_files)))
-        stream.write(starts.tobytes())
-        stream.write(dropped_units[order].astype("<u4").tobytes())
-    statistics = {"units": len(keys), "dropped": len(order)}
-    return Result({work.drops_path: stream.written()}, statistics)
+    keys = keys_of_search(run, work)
+    dropped = work.rule.dropped(keys)
+    path = files.join(run, work.output)
+    written = write_drops(path, keys.parts[dropped], keys.units[dropped], work.window.count)
+    return Result({work.output: written}, {"units": len(keys.keys), "dropped": int(dropped.sum())})
 
 
-def _read_drops(path: str, part: int) -> Uint32s:
-    with files.open_binary(path) as stream:
-        magic, _, parts = _HEADER.unpack(stream.read(_HEADER.size))
-        if magic != _DROPS_MAGIC or part >= parts:
-            raise ValueError(f"{path} does not hold verdicts for part {part}; delete it and run again")
-        starts = _array(stream, "<u8", _HEADER.size, parts + 1)
-        base = _HEADER.size + 8 * (parts + 1)
-        start, stop = int(starts[part]), int(starts[part + 1])
-        return cast(Uint32s, _array(stream, "<u4", base + 4 * start, stop - start))
+@dataclass(frozen=True)
+class GatherDrops:
+    """The verdicts of all search tasks of a window on the parts first..first+count-1 of it, to be put in one file:
+    with thousands of parts and search tasks a part would else be read from thousands of places."""
+
+    paths: tuple[str, ...]
+    first: int
+    count: int
+    output: str
+
+
+def gather_drops(run: str, work: GatherDrops) -> Result:
+    """Joins the slices of many drop files, each read in one piece."""
+    found = [read_drops(files.join(run, path), work.first, work.count) for path in work.paths]
+    parts = np.concatenate([np.zeros(0, np.uint32), *(p for p, _ in found)])
+    units = np.concatenate([np.zeros(0, np.uint32), *(u for _, u in found)])
+    written = write_drops(files.join(run, work.output), parts, units, work.count)
+    return Result({work.output: written}, {"dropped": len(units)})
 
 
 @dataclass(frozen=True)
@@ -231,18 +219,13 @@ class DropFiles:
     paths: tuple[str, ...]
     part: int
 
-    def transform(self, run: str) -> Transform:
-        """A callable that takes the part's documents in order and drops what the search found."""
-        paths = [files.join(run, path) for path in self.paths]
-        if isinstance(self.rule, DropNearDuplicateBooks):
-            return _DropBooks(paths[0], self.part)
-        drops = np.sort(np.concatenate([np.zeros(0, np.uint32), *(_read_drops(p, self.part) for p in paths)]))
-        if isinstance(self.rule, DropDuplicateLines):
-            return _DropLines(drops)
-        return _DropDocuments(drops, "repeated_id" if isinstance(self.rule, DropRepeatedIds) else "duplicate")
+    def drops(self, run: str) -> Uint32s:
+        """The units of the part that go, ascending."""
+        found = [read_drops(files.join(run, path), self.part, 1)[1] for path in self.paths]
+        return np.sort(np.concatenate([np.zeros(0, np.uint32), *found]))
 
 
-class _DropLines:
+class DropNumberedLines:
     """Drops lines by their number in the part; documents must come in the order in which the keys were written."""
 
     def __init__(self, drops: Uint32s) -> None:
@@ -259,7 +242,9 @@ class _DropLines:
         return keep_lines(document, mask)
 
 
-class _DropDocuments:
+class DropNumbered:
+    """Drops documents by their number in the part."""
+
     def __init__(self, drops: Uint32s, reason: str) -> None:
         self._reason = reason
         self._drops = set(drops.tolist())
@@ -268,71 +253,3 @@ class _DropDocuments:
     def __call__(self, document: Document) -> Outcome:
         self._number += 1
         return Rejected(document, self._reason) if self._number in self._drops else document
-
-
-SIGNATURES = pa.schema([("id", pa.string()), ("shingles", pa.int64()), ("minhash", pa.list_(pa.uint32()))])
-
-
-class _Signatures:
-    """MinHash signatures of books, one row a document."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[str, BookSignature]] = []
-
-    def add(self, document: Document) -> None:
-        self._rows.append((document.id, book_signature(document.text)))
-
-    def write(self, stream: HashingStream) -> None:
-        table = pa.table(
-            [
-                [id for id, _ in self._rows],
-                [signature.shingles for _, signature in self._rows],
-                [signature.minhash for _, signature in self._rows],
-            ],
-            schema=SIGNATURES,
-        )
-        with pa.ipc.new_file(pa.PythonFile(stream, mode="w"), SIGNATURES) as writer:
-            writer.write_table(table)
-
-
-@dataclass(frozen=True)
-class SearchBooks:
-    """The signatures of all books of a source, in the order of the parts."""
-
-    rule: DropNearDuplicateBooks
-    key_files: tuple[str, ...]
-    drops_path: str
-
-
-def search_books(run: str, work: SearchBooks) -> Result:
-    """Finds near-duplicate books over all parts; writes, part by part, which document goes for which."""
-    places: list[tuple[int, int]] = []
-    signatures: list[tuple[str, BookSignature]] = []
-    for part, path in enumerate(work.key_files):
-        with files.open_binary(files.join(run, path)) as stream:
-            table = pa.ipc.open_file(pa.BufferReader(stream.read())).read_all()
-        for number, row in enumerate(table.to_pylist()):
-            signature = BookSignature(np.array(row["minhash"], dtype=np.uint32), row["shingles"])
-            places.append((part, number))
-            signatures.append((row["id"], signature))
-    found = near_duplicate_books(signatures, work.rule.min_overlap_fraction)
-    drops: dict[str, dict[str, list[str | float]]] = {}
-    for index, (kept, overlap) in sorted(found.items()):
-        part, number = places[index]
-        drops.setdefault(str(part), {})[str(number)] = [signatures[kept][0], overlap]
-    written = files.write_json(files.join(run, work.drops_path), drops)
-    return Result({work.drops_path: written}, {"units": len(places), "dropped": len(found)})
-
-
-class _DropBooks:
-    def __init__(self, path: str, part: int) -> None:
-        self._drops = files.read_json(path).get(str(part), {})
-        self._number = -1
-
-    def __call__(self, document: Document) -> Outcome:
-        self._number += 1
-        verdict = self._drops.get(str(self._number))
-        if verdict is None:
-            return document
-        kept, overlap = verdict
-        return Rejected(document, "near_duplicate", overlap, f"{overlap:.0%} of it is in {kept}")

@@ -27,12 +27,13 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from pipeline.settings import UsageError, nearest
+from pipeline.shuffle_keys import GatherKeys, is_shuffled
 from pipeline.tasks import Task, execute
 
 LOCAL_RUNNER = "--runner=FnApiRunner"
 
 # The modules that tasks need, imported once in the server process that workers are forked from.
-PRELOADED = ("pipeline.plan",)
+PRELOADED = ("pipeline.plan_run",)
 
 
 class _Local:
@@ -157,8 +158,12 @@ def run_tasks(run: str, tasks: Sequence[Task], beam_flags: Sequence[str]) -> Non
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     options = PipelineOptions(flags)
     pipeline = beam.Pipeline(options=options)
-    elements = pipeline | "Tasks" >> beam.Create(list(tasks), reshuffle=False)
+    shuffled = [task for task in tasks if is_shuffled(task)]
+    others = [task for task in tasks if not is_shuffled(task)]
+    elements = pipeline | "Tasks" >> beam.Create(others, reshuffle=False)
     spread = elements | "Spread" >> beam.Reshuffle()
+    if shuffled:
+        spread = (spread, pipeline | "GatherKeys" >> GatherKeys(run, shuffled)) | beam.Flatten()
     spread | "RunTasks" >> beam.ParDo(RunTasks(run))
     try:
         pipeline.run().wait_until_finish()

@@ -16,6 +16,7 @@ from typing import Any
 
 from mixtures.conservation import conservation_problems
 from mixtures.mixture import Mixture, plan_mixture
+from pipeline.curate import READ
 from pipeline.inputs import Input
 from pipeline.model_files import LANGUAGE_ID_PATH, LM_FOLDER, REFERENCE_PATH
 from pipeline.parts import add_counts
@@ -70,13 +71,15 @@ def resolved_config(
     sources = {}
     for source, recipe in recipes.items():
         steps = {}
-        for name, step in recipe.named():
+        for name, step in [(READ, recipe.reader), *recipe.named()]:
             parameters = canonical(step)
             parameters.pop("class")
             steps[name] = parameters
         sources[source] = {
             "inputs": list(settings.sources[source].inputs),
+            "base_url": settings.sources[source].base_url,
             "files": len(inputs[source]),
+            "variant": settings.sources[source].variant,
             "steps": steps,
         }
     return {

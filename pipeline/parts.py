@@ -26,6 +26,10 @@ BYTES_PER_GROUP = 32 << 20
 ZSTD_LEVEL = 3
 
 
+def part_name(number: int, count: int) -> str:
+    return f"part-{number:05d}-of-{count:05d}"
+
+
 @dataclass
 class StepCounts:
     """The account of one step over one part, in documents and in UTF-8 bytes of text."""

@@ -31,7 +31,9 @@ from pipeline.model_files import (
     CopyModel,
     copy_model,
 )
-from pipeline.plan import Done, Node, SourcePlan, documents_folder, part_name, plan_source
+from pipeline.parts import part_name
+from pipeline.plan import Done, Node, documents_folder
+from pipeline.plan_source import SourcePlan, plan_source
 from pipeline.recipes import SourceRecipe, Step
 from pipeline.settings import NONE, TRAIN, Settings, UsageError
 from pipeline.tasks import Task
@@ -52,6 +54,7 @@ from tokenizer.order import SPLITS
 from tokenizer.shards import shard_name
 
 TOKENIZER_SAMPLE, TOKENIZER = "tokenizer/sample", "tokenizer/train"
+DOCUMENTS = "documents"
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,25 @@ class RunPlan:
     sources: Mapping[str, SourcePlan]
 
     def needed_for(self, only: str | None) -> list[Node]:
-        """All nodes, or those of one source or step and everything that they wait for.
+        """All nodes, or those of one source or step and everything that they wait for; `documents` and
+        `documents/<source>` are the last passes, so everything before tokenizer and shards.
 
         Raises UsageError for a name that is no node.
         """
         if only is None:
             return list(self.nodes)
         by_name = {node.name: node for node in self.nodes}
-        waiting = [n for n in by_name if n == only or n.startswith(f"{only}/")]
+        finals = {f"{DOCUMENTS}/{source}": plan.final for source, plan in self.sources.items()}
+        if only == DOCUMENTS:
+            waiting = list(finals.values())
+        elif only in finals:
+            waiting = [finals[only]]
+        else:
+            waiting = [n for n in by_name if n == only or n.startswith(f"{only}/")]
         if not waiting:
-            raise UsageError(f"--only {only}: no such step; known: {', '.join(by_name)}")
+            raise UsageError(
+                f"--only {only}: no such step; known: {', '.join([DOCUMENTS, *finals, *by_name])}"
+            )
         needed: set[str] = set()
         while waiting:
             name = waiting.pop()

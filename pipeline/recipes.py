@@ -19,13 +19,10 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pipeline.duplicates import (
-    DropDuplicateDocuments,
-    DropDuplicateLines,
-    DropNearDuplicateBooks,
-    DropRepeatedIds,
-    DuplicateStep,
-)
+from pipeline.curate import READ
+from pipeline.duplicates import DropDuplicateDocuments, DropDuplicateLines, DropRepeatedIds
+from pipeline.near_duplicate_books import DropNearDuplicateBooks
+from pipeline.near_duplicates import DropNearDuplicates
 from pipeline.settings import NONE, TRAIN, ModelSettings, Settings, UsageError, nearest
 from pipeline.train_models import TrainPerplexity, TrainReferences
 from stages.book_text import CleanGutenberg
@@ -45,6 +42,13 @@ from stages.sources.wikipedia import Wikipedia
 from stages.stage import ModelStage, Reader, Stage, step_name
 from stages.wikitext import CleanWikitext, KeepWikipediaLanguage
 
+DuplicateStep = (
+    DropDuplicateLines
+    | DropDuplicateDocuments
+    | DropRepeatedIds
+    | DropNearDuplicates
+    | DropNearDuplicateBooks
+)
 TrainStep = TrainPerplexity | TrainReferences
 Step = Stage | ModelStage | DuplicateStep | TrainStep  # each a frozen dataclass
 
@@ -116,24 +120,28 @@ LLAMA1: Recipe = {
 
 RECIPES: Mapping[str, Recipe] = {"llama1": LLAMA1}
 
+# Other ways to a source, in every recipe: (source, sources.<source>.variant).
+VARIANTS: Mapping[tuple[str, str], SourceRecipe] = {}
+
 
 def resolve(settings: Settings) -> dict[str, SourceRecipe]:
     """The recipe of each source of a configuration, with the configuration's parameters in place of the defaults.
 
-    Steps that need a model set to `none` are left out. Raises UsageError for an unknown recipe, step or parameter.
+    Steps that need a model set to `none` are left out. Raises UsageError for an unknown recipe, variant, step or
+    parameter.
     """
     if settings.recipe not in RECIPES:
         raise UsageError(f"recipe {settings.recipe!r} is not known; {nearest(settings.recipe, RECIPES)}")
-    recipe = RECIPES[settings.recipe]
     resolved = {}
     for source, chosen in settings.sources.items():
+        recipe = _chosen(settings, source)
         given = {name: dict(parameters or {}) for name, parameters in chosen.steps.items()}
-        named = recipe[source].named()
+        named = recipe.named()
         for name in given:
-            if name not in dict(named):
-                raise UsageError(
-                    f"sources.{source}.steps: no step {name!r} here; {nearest(name, dict(named))}"
-                )
+            if name not in (READ, *dict(named)):
+                known = [READ, *dict(named)]
+                raise UsageError(f"sources.{source}.steps: no step {name!r} here; {nearest(name, known)}")
+        reader = _with(recipe.reader, given.get(READ, {}), f"sources.{source}.steps.{READ}")
         steps = []
         for name, step in named:
             if _left_out(step, settings.models):
@@ -142,8 +150,19 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
             if chosen.languages is not None and isinstance(step, KeepLanguage | KeepWikipediaLanguage):
                 parameters.setdefault("languages", list(chosen.languages))
             steps.append(_with(step, parameters, f"sources.{source}.steps.{name}"))
-        resolved[source] = SourceRecipe(recipe[source].reader, tuple(steps))
+        resolved[source] = SourceRecipe(reader, tuple(steps))
     return resolved
+
+
+def _chosen(settings: Settings, source: str) -> SourceRecipe:
+    variant = settings.sources[source].variant
+    if variant is None:
+        return RECIPES[settings.recipe][source]
+    if (source, variant) not in VARIANTS:
+        known = [name for of_source, name in VARIANTS if of_source == source]
+        there = nearest(variant, known) if known else f"{source} has none; leave it out"
+        raise UsageError(f"sources.{source}.variant: {variant!r} is not known; {there}")
+    return VARIANTS[source, variant]
 
 
 def _left_out(step: Step, models: ModelSettings) -> bool:
@@ -155,10 +174,9 @@ def _left_out(step: Step, models: ModelSettings) -> bool:
     return isinstance(step, KeepReferences) and models.reference == NONE
 
 
-def _with(step: Step, parameters: Mapping[str, Any], where: str) -> Step:
-    """The step with some of its parameters replaced, each checked against the type of its field."""
-    values_of: Any = step
-    fields = {f.name for f in dataclasses.fields(values_of)}
+def _with(step: Any, parameters: Mapping[str, Any], where: str) -> Any:
+    """The step or reader with some of its parameters replaced, each checked against the type of its field."""
+    fields = {f.name for f in dataclasses.fields(step)}
     hints = get_type_hints(type(step))
     values = {}
     for name, value in parameters.items():
@@ -166,10 +184,9 @@ def _with(step: Step, parameters: Mapping[str, Any], where: str) -> Step:
             raise UsageError(f"{where}: unknown parameter {name!r}; {nearest(name, fields)}")
         values[name] = _typed(value, hints[name], f"{where}.{name}")
     try:
-        replaced: Step = dataclasses.replace(values_of, **values)
+        return dataclasses.replace(step, **values)
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from error
-    return replaced
 
 
 def _typed(value: Any, kind: Any, where: str) -> Any:

@@ -29,11 +29,16 @@ class UsageError(ValueError):
 @dataclass(frozen=True)
 class SourceSettings:
     """`inputs`: paths, globs, lists or URLs. `languages`: wanted languages, None for the recipe's. `steps` overrides
-    parameters of the recipe's steps: step name -> parameter -> value."""
+    parameters of the recipe's steps: step name -> parameter -> value. `base_url`: the URL or folder that relative paths
+    in lists start from, None to find it. `max_files`: how many of the files are read, None for all. `variant`: another
+    way of the recipe to this source, None for its first."""
 
     inputs: tuple[str, ...]
     languages: tuple[str, ...] | None = None
     steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    base_url: str | None = None
+    max_files: int | None = None
+    variant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -187,13 +192,23 @@ def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
         inputs = _strings(found.get("inputs", []), f"{where}.inputs")
         if not inputs:
             raise UsageError(f"{where}.inputs is empty; name its files, or leave the source out")
-        languages = found.get("languages")
+        languages, base_url, max_files = (found.get(key) for key in ("languages", "base_url", "max_files"))
+        variant = found.get("variant")
+        if source == "github" and max_files is not None:
+            raise UsageError(
+                f"{where}.max_files: its tables are read together; name the wanted files as inputs"
+            )
         steps = {
             name: _section(parameters, f"{where}.steps.{name}")
             for name, parameters in _section(found.get("steps"), f"{where}.steps").items()
         }
         sources[source] = SourceSettings(
-            inputs, None if languages is None else _strings(languages, f"{where}.languages"), steps
+            inputs,
+            None if languages is None else _strings(languages, f"{where}.languages"),
+            steps,
+            None if base_url is None else _text(base_url, f"{where}.base_url"),
+            None if max_files is None else _whole(max_files, f"{where}.max_files", 1),
+            None if variant is None else _text(variant, f"{where}.variant"),
         )
     if not sources:
         raise UsageError(f"{name}: no sources; name at least one of {', '.join(SOURCES)}")

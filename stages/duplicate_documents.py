@@ -3,36 +3,28 @@
 Exact copies use the uint64 keys and the sorted arrays of line deduplication. Books are compared by the set of
 their word 5-grams: LLaMA "removed books with more than 90% content overlap" (Touvron et al. 2023, section
 2.1) and does not say how it measured; overlap here is containment, the share of the shorter book that the
-longer one holds too. Signatures are datasketch's MinHash (scheme affine32), so that its other tools can read
-them.
+longer one holds too, estimated by MinHash.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import xxhash
-from datasketch import MinHash
 
-WORD = re.compile(r"\w+")
-WORDS_PER_SHINGLE = 5  # FineWeb and the common choice for MinHash of words (datatrove)
+from stages.minhash import Signature, minhash
+from stages.shingles import shingle_keys
+
 PERMUTATIONS = 128
-SEED = 1  # datasketch's default
-MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: a multiplicative hash's usual odd constant
-BATCH = 8_192
-
-Keys = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BookSignature:
     """MinHash values of a book's 5-grams (uint32[128]) and how many different 5-grams it has."""
 
-    minhash: npt.NDArray[np.uint32]
+    minhash: Signature
     shingles: int
 
 
@@ -45,36 +37,10 @@ def content_key(text: str) -> int:
     return xxhash.xxh3_64_intdigest(text.encode("utf-8"), seed=0)
 
 
-def shingle_keys(text: str) -> Keys:
-    """Sorted different 64-bit keys of the word 5-grams of the lower-cased text; a shorter text is one
-    shingle.
-    """
-    ids: dict[str, int] = {}
-    sequence = [ids.setdefault(word, len(ids)) for word in WORD.findall(text.lower())]
-    hashes = np.fromiter(
-        (xxhash.xxh3_64_intdigest(word.encode()) for word in ids), dtype=np.uint64, count=len(ids)
-    )
-    words = hashes[np.array(sequence, dtype=np.int64)]
-    length = min(WORDS_PER_SHINGLE, len(words))
-    count = len(words) - length + 1 if length else 0
-    keys = np.zeros(count, dtype=np.uint64)
-    for offset in range(length):
-        keys ^= words[offset : offset + count]
-        keys *= MIX
-        keys ^= keys >> np.uint64(29)
-    return np.unique(keys)
-
-
 def book_signature(text: str) -> BookSignature:
-    """The signature of one book, in batches of 8,192 shingles; about 5 MB of text a second."""
-    keys = shingle_keys(text)
-    minhash = MinHash(num_perm=PERMUTATIONS, seed=SEED, scheme="affine32", hashfunc=int)
-    low = (
-        keys >> np.uint64(32)
-    ).tolist()  # the scheme takes 32-bit hashes; the upper half is the better mixed one
-    for start in range(0, len(low), BATCH):
-        minhash.update_batch(low[start : start + BATCH])
-    return BookSignature(np.asarray(minhash.hashvalues, dtype=np.uint32), len(keys))
+    """The signature of one book."""
+    keys = np.unique(shingle_keys(text))
+    return BookSignature(minhash(keys, PERMUTATIONS), len(keys))
 
 
 def overlap_fraction(a: BookSignature, b: BookSignature) -> float:

@@ -113,8 +113,8 @@ def decode_page(page: bytes, declared: str | None) -> tuple[str, str]:
     )
 
 
-def page_text(html: str) -> PageText:
-    """Title and whole visible text of a page.
+def page_text(html: str, main_content: bool = False) -> PageText:
+    """Title and visible text of a page: all of it as a WET file has it, or its main content.
 
     Raises UnreadablePageError: `html_too_complex` for a page made to be slow, `no_text` when nothing is visible.
     """
@@ -125,7 +125,12 @@ def page_text(html: str) -> PageText:
                 if attributes > MAX_ATTRIBUTES:
                     raise UnreadablePageError("html_too_complex", f"a tag with {attributes} attributes")
     tree = HTMLTree.parse(html)
-    text = _readable(extract_plain_text(tree, main_content=False, alt_texts=False)).strip()
+    plain = (
+        extract_plain_text(tree, main_content=True, alt_texts=False, comments=False, post_meta=False)
+        if main_content
+        else extract_plain_text(tree, main_content=False, alt_texts=False)
+    )
+    text = _readable(plain).strip()
     if not text:
         raise UnreadablePageError("no_text", "the page shows no text")
     return PageText(" ".join(_readable(tree.title or "").split()), text)

@@ -1,7 +1,7 @@
 """Common Crawl: the pages of WARC and WET files as documents, and every other record as a rejection.
 
-A WARC `response` gives the whole visible text of its HTML page, a WET `conversion` the text it holds. The title is not
-part of the text in either: CCNet takes the first line of a WET record (the page's title) out, and strips every line.
+A WARC `response` gives the visible text of its HTML page (all of it, or the main content), a WET `conversion` the text
+it holds. The title is not part of the text in either: CCNet takes the first line of a WET record (the page's title) out, and strips every line.
 Each record and each damaged place of a file is one document or one rejection.
 
 Sources: WARC 1.1 (ISO 28500:2017); RFC 9110 and 9112 (HTTP); CCNet (Wenzek et al. 2020) for WET text.
@@ -18,6 +18,7 @@ from pathlib import PurePath
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+import brotli
 from isal import isal_zlib
 
 from stages.document import Document, Origin, Rejected
@@ -52,6 +53,9 @@ class CommonCrawl:
 
     max_record_bytes: int = 16 << 20  # of a block, and of a decoded page; Common Crawl cuts at 1 to 5 MiB
     first_line_is_title: bool = True  # of WET text; cc_net's process_wet_file
+    main_content: bool = (
+        False  # of HTML: without menus, comments and footers; WET text, which CCNet reads, has all
+    )
 
     def read(self, stream: BinaryIO, origin: str) -> Iterator[Document | Rejected]:
         for record in read_records(stream, origin, self.max_record_bytes):
@@ -99,7 +103,7 @@ class CommonCrawl:
             raise _Unusable("not_html", f"{media_type} that begins with {payload[:5]!r}")
         declared = _CHARSET.search(content_type)
         html, charset = decode_page(payload, declared.group(1) if declared else None)
-        page = page_text(html)
+        page = page_text(html, self.main_content)
         found = Document(
             known.id,
             known.source,
@@ -184,7 +188,7 @@ def _dechunked(payload: bytes) -> bytes:
 
 
 def _decoded(payload: bytes, encodings: str, max_bytes: int) -> bytes:
-    """The payload with its content encodings undone (gzip, deflate), cut off where the crawler cut it off."""
+    """The payload with its content encodings undone (gzip, deflate, br), cut off where the crawler cut it off."""
     for encoding in reversed([e.strip().lower() for e in encodings.split(",") if e.strip()]):
         if encoding in ("identity", "none", "utf-8"):
             continue
@@ -192,9 +196,12 @@ def _decoded(payload: bytes, encodings: str, max_bytes: int) -> bytes:
             if not payload.startswith(b"\x1f\x8b"):
                 continue  # decoded by the crawler, header kept
             window_bits = 31
+        elif payload.lstrip()[:1] == b"<":
+            continue  # likewise
+        elif encoding == "br":
+            payload = _brotli_decoded(payload, max_bytes)
+            continue
         elif encoding == "deflate":
-            if payload[:1].lstrip() == b"<" or payload.lstrip()[:1] == b"<":
-                continue  # likewise
             is_zlib = (
                 len(payload) > 1 and payload[0] & 0x0F == 8 and int.from_bytes(payload[:2], "big") % 31 == 0
             )
@@ -205,6 +212,22 @@ def _decoded(payload: bytes, encodings: str, max_bytes: int) -> bytes:
             payload = isal_zlib.decompressobj(window_bits).decompress(payload, max_bytes + 1)
         except (ISAL_ERROR, zlib.error) as error:
             raise _Unusable("content_encoding", f"{encoding}: {error}") from None
-        if len(payload) > max_bytes:
-            raise _Unusable("record_too_large", f"the page inflates to over {max_bytes} bytes")
+        _check_size(payload, max_bytes)
     return payload
+
+
+def _brotli_decoded(payload: bytes, max_bytes: int) -> bytes:
+    decoder = brotli.Decompressor()
+    try:
+        page = decoder.process(payload, output_buffer_limit=max_bytes + 1)
+        while len(page) <= max_bytes and (more := decoder.process(b"", output_buffer_limit=max_bytes)):
+            page += more
+    except brotli.error as error:
+        raise _Unusable("content_encoding", f"br: {error}") from None
+    _check_size(page, max_bytes)
+    return bytes(page)
+
+
+def _check_size(page: bytes, max_bytes: int) -> None:
+    if len(page) > max_bytes:
+        raise _Unusable("record_too_large", f"the page inflates to over {max_bytes} bytes")

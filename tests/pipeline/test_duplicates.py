@@ -13,17 +13,17 @@ import pytest
 
 from pipeline import files
 from pipeline.duplicates import (
-    BUCKETS,
     DropDuplicateDocuments,
     DropDuplicateLines,
     DropFiles,
-    DropNearDuplicateBooks,
     DropRepeatedIds,
-    SearchBooks,
+    KeyWindow,
     SearchBuckets,
-    search_books,
+    key_path,
     search_buckets,
 )
+from pipeline.key_files import BUCKETS
+from pipeline.near_duplicate_books import DropNearDuplicateBooks, SearchBooks, search_books
 from stages.document import Document, Origin, Rejected
 
 
@@ -38,7 +38,7 @@ def through_files(run: Path, rule: object, parts: list[list[Document]], steps: i
         collector = rule.collector()  # type: ignore[attr-defined]
         for d in part:
             collector.add(d)
-        paths.append(f"keys-{number}.bin")
+        paths.append(key_path("keys", number, len(parts)))
         with files.create(str(run / paths[-1])) as stream:
             collector.write(stream)
     drops = []
@@ -49,11 +49,12 @@ def through_files(run: Path, rule: object, parts: list[list[Document]], steps: i
         assert isinstance(rule, DropDuplicateLines | DropDuplicateDocuments | DropRepeatedIds)
         for first in range(0, BUCKETS, BUCKETS // steps):
             drops.append(f"drops-{first:03d}.bin")
-            search = SearchBuckets(rule, tuple(paths), first, first + BUCKETS // steps, drops[-1])
+            window = KeyWindow("keys", 0, len(parts), len(parts))
+            search = SearchBuckets(rule, window, first, first + BUCKETS // steps, drops[-1])
             search_buckets(str(run), search)
     outcomes: list[list[object]] = []
     for number, part in enumerate(parts):
-        transform = DropFiles(rule, tuple(drops), number).transform(str(run))  # type: ignore[arg-type]
+        transform = rule.transform(str(run), DropFiles(rule, tuple(drops), number))  # type: ignore[attr-defined, arg-type]
         outcomes.append([transform(d) for d in part])
     return outcomes
 
@@ -144,11 +145,11 @@ def test_a_copied_book_names_the_book_it_is_in(tmp_path: Path) -> None:
 def test_a_cut_key_file_is_an_error(tmp_path: Path) -> None:
     collector = DropDuplicateLines().collector()
     collector.add(document("a", "\n".join(map(str, range(100)))))
-    with files.create(str(tmp_path / "keys.bin")) as stream:
+    path = tmp_path / key_path("keys", 0, 1)
+    with files.create(str(path)) as stream:
         collector.write(stream)
-    data = (tmp_path / "keys.bin").read_bytes()
-    (tmp_path / "keys.bin").write_bytes(data[:-8])
-    work = SearchBuckets(DropDuplicateLines(), ("keys.bin",), 0, BUCKETS, "drops.bin")
+    path.write_bytes(path.read_bytes()[:-8])
+    work = SearchBuckets(DropDuplicateLines(), KeyWindow("keys", 0, 1, 1), 0, BUCKETS, "drops.bin")
     with pytest.raises(ValueError, match="cut short"):
         search_buckets(str(tmp_path), work)
 

@@ -9,6 +9,7 @@ import pytest
 from pipeline import inputs
 from pipeline.recipes import resolve
 from pipeline.settings import Settings, UsageError, load_settings
+from stages.sources.common_crawl import CommonCrawl
 
 
 def settings(tmp_path: Path, text: str, *overrides: str) -> Settings:
@@ -96,6 +97,19 @@ def test_a_step_parameter_can_be_set_and_a_wrong_one_is_named(tmp_path: Path) ->
         resolve(settings(tmp_path, text.format("keep_length: {min_character: 5}")))
     with pytest.raises(UsageError, match="min_characters: expected a whole number"):
         resolve(settings(tmp_path, text.format("keep_length: {min_characters: five}")))
+
+
+def test_a_parameter_of_the_reader_is_set_as_one_of_a_step(tmp_path: Path) -> None:
+    (tmp_path / "a.warc.gz").touch()
+    text = "sources: {commoncrawl: {inputs: [a.warc.gz], steps: {read: {main_content: true}}}}"
+    reader = resolve(settings(tmp_path, text))["commoncrawl"].reader
+    assert reader == CommonCrawl(main_content=True)
+
+
+def test_an_unknown_variant_is_refused(tmp_path: Path) -> None:
+    text = "sources: {books: {inputs: [a.txt], variant: crawl}}"
+    with pytest.raises(UsageError, match=r"sources.books.variant: 'crawl' is not known; books has none"):
+        resolve(settings(tmp_path, text))
 
 
 @pytest.mark.parametrize(

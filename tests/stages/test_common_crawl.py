@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+import brotli
 import pytest
 
 from stages.document import Document, Origin, Rejected, from_batch, to_batch
@@ -33,12 +34,15 @@ def page(body: bytes = PAGE, *headers: str, status: str = "200 OK", kind: str = 
     return response("\r\n".join(lines).encode() + body)
 
 
-def read(data: bytes, max_record_bytes: int = 16 << 20) -> list[Document | Rejected]:
-    return list(CommonCrawl(max_record_bytes).read(io.BytesIO(data), "folder/x.warc"))
+def read(
+    data: bytes, max_record_bytes: int = 16 << 20, main_content: bool = False
+) -> list[Document | Rejected]:
+    reader = CommonCrawl(max_record_bytes, main_content=main_content)
+    return list(reader.read(io.BytesIO(data), "folder/x.warc"))
 
 
-def only(data: bytes, max_record_bytes: int = 16 << 20) -> Document | Rejected:
-    (outcome,) = read(data, max_record_bytes)
+def only(data: bytes, max_record_bytes: int = 16 << 20, main_content: bool = False) -> Document | Rejected:
+    (outcome,) = read(data, max_record_bytes, main_content)
     return outcome
 
 
@@ -106,7 +110,7 @@ def test_chunks_are_joined_and_an_already_joined_page_is_taken_as_it_is() -> Non
     assert rejection(page(broken, "Transfer-Encoding: chunked"))[0] == "transfer_encoding"
 
 
-def test_gzip_and_deflate_are_undone_and_brotli_is_not() -> None:
+def test_content_encodings_are_undone() -> None:
     raw = zlib.compressobj(wbits=-15)
     bodies = [
         ("gzip", gzip.compress(PAGE)),
@@ -115,18 +119,31 @@ def test_gzip_and_deflate_are_undone_and_brotli_is_not() -> None:
         ("deflate", raw.compress(PAGE) + raw.flush()),
         ("deflate", PAGE),
         ("deflate, gzip", gzip.compress(zlib.compress(PAGE))),
+        ("br", brotli.compress(PAGE)),
+        ("br", PAGE),
     ]
     for encoding, body in bodies:
         found = only(page(body, f"Content-Encoding: {encoding}"))
         assert isinstance(found, Document), encoding
         assert found.text == "Café\n\nTwo"
-    assert rejection(page(b"\x0b\x02", "Content-Encoding: br")) == ("content_encoding", "br")
+    assert rejection(page(b"?", "Content-Encoding: zip")) == ("content_encoding", "zip")
+    assert rejection(page(b"no brotli", "Content-Encoding: br"))[0] == "content_encoding"
     assert rejection(page(b"\x1f\x8b\x08broken data", "Content-Encoding: gzip"))[0] == "content_encoding"
 
 
 def test_a_page_that_inflates_without_end_is_too_large() -> None:
-    bomb = page(gzip.compress(bytes(2 << 20)), "Content-Encoding: gzip")
-    assert rejection(bomb, max_record_bytes=1 << 20)[0] == "record_too_large"
+    for encoding, compress in (("gzip", gzip.compress), ("br", brotli.compress)):
+        bomb = page(compress(bytes(2 << 20)), f"Content-Encoding: {encoding}")
+        assert rejection(bomb, max_record_bytes=1 << 20)[0] == "record_too_large"
+
+
+def test_main_content_leaves_menus_and_footers_out() -> None:
+    body = "<p>" + "The river rises in the hills and reaches the sea after two days of travel. " * 8 + "</p>"
+    html = f"<html><body><nav><a href=/>Home</a> <a href=/a>About us</a></nav><article>{body}</article></body></html>"
+    whole, main = (only(page(html.encode()), main_content=main) for main in (False, True))
+    assert isinstance(whole, Document) and isinstance(main, Document)
+    assert "About us" in whole.text and "About us" not in main.text
+    assert main.text.startswith("The river rises") and main.text in whole.text
 
 
 def test_a_page_without_text_and_an_unreadable_one_are_told() -> None:
@@ -141,6 +158,43 @@ def test_wet_text_loses_its_title_line_and_outer_blanks() -> None:
     assert isinstance(found, Document)
     assert (found.title, found.text) == ("The title", "first\n\nlast")
     assert rejection(response(b"The title\n", b"conversion")) == ("no_text", "a title only")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        # As first written in 2013; with the id of the page's record; since March 2020 with languages.
+        ("WARC-Type: conversion", "WARC-Target-URI: {u}", "WARC-Date: {d}", "WARC-Record-ID: <urn:uuid:0f-1>"),
+        (
+            "WARC-Type: conversion", "WARC-Target-URI: {u}", "WARC-Date: {d}", "WARC-Record-ID: <urn:uuid:0f-1>",
+            "WARC-Refers-To: <urn:uuid:0f-0>", "WARC-Block-Digest: sha1:JROHLCS5SKMBR6XY46WXREW7RXM64EJC",
+        ),
+        (
+            "WARC-Type: conversion", "WARC-Target-URI: {u}", "WARC-Date: {d}", "WARC-Record-ID: <urn:uuid:0f-1>",
+            "WARC-Refers-To: <urn:uuid:0f-0>", "WARC-Block-Digest: sha1:JROHLCS5SKMBR6XY46WXREW7RXM64EJC",
+            "WARC-Identified-Content-Language: eng,fra",
+        ),
+    ],
+)  # fmt: skip
+def test_wet_headers_of_all_years_are_read_by_name(header: tuple[str, ...]) -> None:
+    url, date, text = "http://example.org/a b", "2020-01-02T03:04:05Z", "Title\nFirst line.\nSecond line.\n"
+    lines = [
+        "WARC/1.0",
+        *header,
+        "Content-Type: text/plain",
+        f"Content-Length: {len(text)}",
+        "",
+        text,
+        "",
+        "",
+    ]
+    record = "\r\n".join(lines).format(u=url, d=date)
+    found = only(record.encode())
+    assert isinstance(found, Document)
+    assert (found.id, found.url, found.title) == ("0f-1", url, "Title")
+    assert found.text == "First line.\nSecond line." and found.created == datetime(
+        2020, 1, 2, 3, 4, 5, tzinfo=UTC
+    )
 
 
 def test_a_damaged_record_is_named_by_its_place() -> None:
