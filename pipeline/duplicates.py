@@ -12,6 +12,7 @@ compared, within which window and who stays is a rule: a frozen dataclass that s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -78,7 +79,7 @@ class DropDuplicateLines:
         return duplicated_lines(keys.keys, _documents(keys), self.keep)
 
     def transform(self, run: str, found: DropFiles) -> Transform:
-        return DropNumberedLines(found.drops(run))
+        return DropNumberedLines(found.drops(run), keep_lines)
 
 
 @dataclass(frozen=True)
@@ -226,10 +227,13 @@ class DropFiles:
 
 
 class DropNumberedLines:
-    """Drops lines by their number in the part; documents must come in the order in which the keys were written."""
+    """Drops lines by their number in the part; documents must come in the order in which the keys were written.
 
-    def __init__(self, drops: Uint32s) -> None:
-        self._drops = drops
+    `keep(document, mask of lines that go)` makes what is left of a document.
+    """
+
+    def __init__(self, drops: Uint32s, keep: Callable[[Document, Mask], Outcome]) -> None:
+        self._drops, self._keep = drops, keep
         self._line = 0
 
     def __call__(self, document: Document) -> Outcome:
@@ -239,7 +243,7 @@ class DropNumberedLines:
         mask = np.zeros(lines, dtype=np.bool_)
         mask[self._drops[start:stop] - np.uint32(self._line)] = True
         self._line += lines
-        return keep_lines(document, mask)
+        return self._keep(document, mask)
 
 
 class DropNumbered:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.tasks import OUTSIDE, Result
+from stages.bad_words import DropBadWords
 from stages.language import KeepLanguage
 from stages.perplexity import KeepPerplexity
 from stages.references import KeepReferences
@@ -24,6 +25,7 @@ MODELS_NODE = "models"
 LANGUAGE_ID_PATH = "models/language_id.ftz"
 LM_FOLDER = "models/lm"
 REFERENCE_PATH = "models/reference.bin"
+BAD_WORDS_PATH = "models/bad_words.txt"
 
 
 def model_path(step: object) -> str:
@@ -32,6 +34,8 @@ def model_path(step: object) -> str:
         return LANGUAGE_ID_PATH
     if isinstance(step, KeepPerplexity):
         return LM_FOLDER
+    if isinstance(step, DropBadWords):
+        return BAD_WORDS_PATH
     return REFERENCE_PATH if isinstance(step, KeepReferences) else ""
 
 

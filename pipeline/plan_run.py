@@ -24,6 +24,7 @@ from pipeline.encode import (
 )
 from pipeline.inputs import Input
 from pipeline.model_files import (
+    BAD_WORDS_PATH,
     LANGUAGE_ID_PATH,
     LM_FOLDER,
     MODELS_NODE,
@@ -148,6 +149,11 @@ class RunPlanner:
                     f"models.reference: {path} is not there; name a fastText model file or `train`"
                 )
             copies.append((path, REFERENCE_PATH))
+        if models.bad_words != NONE:
+            path = self._settings.path(models.bad_words)
+            if not files.exists(path):
+                raise UsageError(f"models.bad_words: {path} is not there; name a list, one word a line")
+            copies.append((path, BAD_WORDS_PATH))
 
         def make() -> list[Task]:
             return [

@@ -19,13 +19,17 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from pipeline.c4_duplicates import DropRepeatedC4Lines, DropRepeatedUrls
 from pipeline.curate import READ
 from pipeline.duplicates import DropDuplicateDocuments, DropDuplicateLines, DropRepeatedIds
 from pipeline.near_duplicate_books import DropNearDuplicateBooks
 from pipeline.near_duplicates import DropNearDuplicates
 from pipeline.settings import NONE, TRAIN, ModelSettings, Settings, UsageError, nearest
 from pipeline.train_models import TrainPerplexity, TrainReferences
+from stages.bad_words import DropBadWords
 from stages.book_text import CleanGutenberg
+from stages.c4_language import KeepC4English
+from stages.c4_rules import CleanC4Page, TakeC4Lines
 from stages.language import KeepLanguage
 from stages.latex import CleanLatex
 from stages.length import KeepLength
@@ -46,6 +50,8 @@ DuplicateStep = (
     DropDuplicateLines
     | DropDuplicateDocuments
     | DropRepeatedIds
+    | DropRepeatedUrls
+    | DropRepeatedC4Lines
     | DropNearDuplicates
     | DropNearDuplicateBooks
 )
@@ -121,7 +127,22 @@ LLAMA1: Recipe = {
 RECIPES: Mapping[str, Recipe] = {"llama1": LLAMA1}
 
 # Other ways to a source, in every recipe: (source, sources.<source>.variant).
-VARIANTS: Mapping[tuple[str, str], SourceRecipe] = {}
+VARIANTS: Mapping[tuple[str, str], SourceRecipe] = {
+    # C4 made from the crawl by the rules of its builder (Raffel et al. 2020 section 2.2; TFDS C4 3.1.0), in its order;
+    # C4 itself was made of the WET files of dump CC-MAIN-2019-18.
+    ("c4", "crawl"): SourceRecipe(
+        CommonCrawl(source="c4"),
+        (
+            TakeC4Lines(),
+            KeepLength(min_characters=0, max_characters=190_000),  # TFDS C4 3.1.0, is_valid_length
+            DropRepeatedUrls(),
+            CleanC4Page(),
+            DropRepeatedC4Lines(),
+            KeepC4English(),
+            DropBadWords(model=""),
+        ),
+    ),
+}
 
 
 def resolve(settings: Settings) -> dict[str, SourceRecipe]:
@@ -171,6 +192,8 @@ def _left_out(step: Step, models: ModelSettings) -> bool:
         return (models.lm if isinstance(step, TrainPerplexity) else models.reference) != TRAIN
     if isinstance(step, KeepPerplexity):
         return models.lm == NONE
+    if isinstance(step, DropBadWords):
+        return models.bad_words == NONE
     return isinstance(step, KeepReferences) and models.reference == NONE
 
 

@@ -44,11 +44,13 @@ class SourceSettings:
 @dataclass(frozen=True)
 class ModelSettings:
     """`language_id`: path of a fastText model, None for lid.176.ftz of the installed package. `lm`: a folder with
-    <language>.arpa(.bin) and <language>.sp.model, or `train`, or `none`. `reference`: a file, `train` or `none`."""
+    <language>.arpa(.bin) and <language>.sp.model, or `train`, or `none`. `reference`: a file, `train` or `none`.
+    `bad_words`: a list for C4 made from the crawl, or `none`."""
 
     language_id: str | None = None
     lm: str = TRAIN
     reference: str = TRAIN
+    bad_words: str = NONE
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,8 @@ class CommonCrawl:
 
     max_record_bytes: int = 16 << 20  # of a block, and of a decoded page; Common Crawl cuts at 1 to 5 MiB
     first_line_is_title: bool = True  # of WET text; cc_net's process_wet_file
-    main_content: bool = (
-        False  # of HTML: without menus, comments and footers; WET text, which CCNet reads, has all
-    )
+    main_content: bool = False  # of HTML; CCNet reads WET text, which has menus and footers too
+    source: str = "commoncrawl"  # of the documents; another one where the crawl is made into it (C4)
 
     def read(self, stream: BinaryIO, origin: str) -> Iterator[Document | Rejected]:
         for record in read_records(stream, origin, self.max_record_bytes):
@@ -63,10 +62,10 @@ class CommonCrawl:
             # Without a record id the place names the record: name of the file, but not the folder, which may change.
             place = f"{PurePath(origin).name}@{record.offset}+{record.position}"
             if isinstance(record, DamagedRecord):
-                empty = Document(place, "commoncrawl", "", where)
+                empty = Document(place, self.source, "", where)
                 yield Rejected(empty, record.reason, detail=record.detail)
                 continue
-            known = _known(record, place, where)
+            known = _known(record, self.source, place, where)
             try:
                 if record.type == "response":
                     yield self._page(record, known)
@@ -130,7 +129,7 @@ class CommonCrawl:
         return found.with_metadata(**known.metadata, charset="utf-8")
 
 
-def _known(record: WarcRecord, place: str, where: Origin) -> Document:
+def _known(record: WarcRecord, source: str, place: str, where: Origin) -> Document:
     """What the WARC header says of a record."""
     headers = record.headers
     record_id = headers.get("warc-record-id", "").strip("<> ").removeprefix("urn:uuid:")
@@ -141,7 +140,7 @@ def _known(record: WarcRecord, place: str, where: Origin) -> Document:
         host = None
     return Document(
         record_id or place,
-        "commoncrawl",
+        source,
         "",
         where,
         url,
