@@ -1,4 +1,4 @@
-"""Files of a run, local or in an object store, through Beam's FileSystems.
+"""Files of a run, local or in an object store, through Beam's FileSystems; raw inputs also from http(s) servers.
 
 Every file is written under a temporary name and renamed when it is whole, and its SHA-256 and size are taken on the
 way, so that a marker can name exactly what was written. Raw inputs are always opened uncompressed: readers inflate.
@@ -20,6 +20,9 @@ from typing import Any, BinaryIO
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+
+from pipeline.http_files import open_http
+from pipeline.http_requests import is_http
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -62,10 +65,12 @@ def join(folder: str, *names: str) -> str:
 
 
 def open_binary(path: str) -> BinaryIO:
-    """The raw bytes of a file, never decompressed by Beam.
+    """The raw bytes of a file or of an http(s) address, never decompressed.
 
     Raises ValueError naming the path when it is not there or cannot be read.
     """
+    if is_http(path):
+        return open_http(path)
     try:
         return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     except (OSError, BeamIOError) as error:

@@ -1,7 +1,8 @@
 """Inputs of a source: what the configuration names, expanded, sorted, sized and checksummed.
 
-A pattern is a path, a glob, a list (`*.paths.gz` or `*.paths`, one path a line) or a URL that Beam's FileSystems open.
-Everything that is numbered is numbered from the sorted names, never from the order in which files were found.
+A pattern is a path, a glob, a URL (http, https, or what Beam's FileSystems open), or a list of paths, one a line
+(`*.paths.gz` or `*.paths`, itself a path, glob or URL). Everything that is numbered is numbered from the sorted names,
+never from the order in which files were found.
 """
 
 from __future__ import annotations
@@ -10,14 +11,19 @@ import glob
 import gzip
 import io
 import os
-from collections.abc import Callable, Mapping
+import re
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline import files
+from pipeline.http_files import open_http
+from pipeline.http_requests import BRISK, describe_all, is_http
 from pipeline.settings import Settings, UsageError
 
 CHECKSUMS = "work/inputs.json"
@@ -27,8 +33,11 @@ MAX_LIST_BYTES = 1 << 30  # of a list of paths, inflated; a dump's list is about
 
 @dataclass(frozen=True)
 class Input:
-    """A raw file: where it is, the name by which documents refer to it (as written in the configuration, so that
-    moving a checkout changes nothing), its size and its checksum."""
+    """A raw file: where it is, the name by which documents refer to it, its size in bytes and its checksum.
+
+    The name is the path as written in the configuration, so that moving a checkout changes nothing; for a line of a
+    list on a server, or of any list under a `base_url`, it is the line, so that another mirror changes nothing.
+    """
 
     path: str
     name: str
@@ -37,35 +46,53 @@ class Input:
 
 
 def expand(settings: Settings, source: str) -> list[tuple[str, str]]:
-    """(path, name) of every input of a source, sorted by name, each once.
+    """(path, name) of every input of a source, sorted by name, each once; `max_files` of them, evenly spread.
 
     Raises UsageError naming the pattern that matches nothing.
     """
+    of_source = settings.sources[source]
+    if of_source.base_url is not None and not any(_is_list(pattern) for pattern in of_source.inputs):
+        raise UsageError(
+            f"sources.{source}.base_url is for lists (*.paths.gz), and inputs names none; leave it out"
+        )
     found: dict[str, str] = {}  # name -> path; a file that two patterns match counts once
     seen: set[str] = set()
-    for pattern in settings.sources[source].inputs:
+    for pattern in of_source.inputs:
         where = f"sources.{source}.inputs: {pattern}"
-        matches = _match(settings, pattern, where)
+        matches = _match(settings, pattern, of_source.base_url, where)
         if not matches:
             raise UsageError(f"{where} matches no file (looked for {settings.path(pattern)})")
         for path, name in matches:
             real = path if "://" in path else os.path.realpath(path)
             if real not in seen:
                 seen.add(real)
+                if name in found:
+                    raise UsageError(
+                        f"{where}: {path} and {found[name]} are both called {name}; name one of them"
+                    )
                 found[name] = path
-    return [(path, name) for name, path in sorted(found.items())]
+    pairs = [(path, name) for name, path in sorted(found.items())]
+    wanted = len(pairs) if of_source.max_files is None else min(of_source.max_files, len(pairs))
+    return [pairs[number * len(pairs) // wanted] for number in range(wanted)]
 
 
-def _match(settings: Settings, pattern: str, where: str) -> list[tuple[str, str]]:
+def _is_list(pattern: str) -> bool:
+    path = re.split("[?#]", pattern, maxsplit=1)[0] if is_http(pattern) else pattern
+    return path.endswith((".paths.gz", ".paths"))
+
+
+def _match(settings: Settings, pattern: str, base_url: str | None, where: str) -> list[tuple[str, str]]:
     path = settings.path(pattern)
-    if pattern.startswith(("http://", "https://")):
-        raise UsageError(f"{where}: http(s) inputs are not read yet; download the file and name its path")
-    if pattern.endswith((".paths.gz", ".paths")):
+    if is_http(pattern):
+        _check_url(pattern, where)
+    if _is_list(pattern):
         lists = [pattern]
         if "://" not in pattern:
             absolute = os.path.isabs(pattern)
             lists = [_name(settings, p, absolute) for p in sorted(_glob(settings, pattern))]
-        return [found for one in lists for found in _listed(settings, one, where)]
+        return [found for one in lists for found in _listed(settings, one, base_url, where)]
+    if is_http(pattern):
+        return [(pattern, pattern)]
     if "://" in pattern:
         try:
             matched = FileSystems.match([path])[0].metadata_list
@@ -91,26 +118,81 @@ def _glob(settings: Settings, pattern: str) -> list[str]:
     return [settings.path(path) for path in found]
 
 
-def _listed(settings: Settings, pattern: str, where: str) -> list[tuple[str, str]]:
-    """The paths in a list: absolute, URLs, or relative to the list's folder or the nearest one above that has them."""
-    with files.open_binary(settings.path(pattern)) as stream:
-        data = stream.read()
+def _check_url(url: str, where: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError as error:
+        raise UsageError(f"{where}: {url} is not an address ({error})") from error
+    if not host:
+        raise UsageError(f"{where}: {url} names no server")
+    if parts.username is not None:
+        raise UsageError(f"{where}: a password in an address ends up in every document; put it into ~/.netrc")
+    if re.search(r"[*\[]", parts.path):
+        raise UsageError(
+            f"{where}: a server lists no files; name each, or give a list (*.paths or *.paths.gz)"
+        )
+
+
+def _listed(settings: Settings, pattern: str, base_url: str | None, where: str) -> list[tuple[str, str]]:
+    """(path, name) of the lines of a list: absolute paths, URLs, or paths that start from the list's base."""
+    lines = _lines(settings.path(pattern), where)
+    remote = "://" in pattern
+    if remote:
+        astray = [line for line in lines if "://" not in line and (line[0] == "/" or ".." in line.split("/"))]
+        if astray:
+            raise UsageError(
+                f"{where} names {astray[0]}; a list on a server holds URLs and relative paths without .."
+            )
+    base = base_url
+    if base is not None and is_http(base):
+        _check_url(base, where)
+    if base is None:
+        base = _base_of_url(pattern, lines) if remote else _base_of(settings, pattern, lines)
+    found = []
+    for line in lines:
+        if is_http(line):
+            _check_url(line, where)
+        if "://" in line:
+            found.append((line, line))
+        elif "://" in base and not os.path.isabs(line):
+            found.append((f"{base.rstrip('/')}/{quote(line, safe='/%') if is_http(base) else line}", line))
+        else:
+            path = settings.path(os.path.join(base, line))
+            named = base_url is not None and not os.path.isabs(line)
+            found.append(
+                (path, line if named else _name(settings, path, os.path.isabs(os.path.join(base, line))))
+            )
+    missing = [path for path, _ in found if "://" not in path and not os.path.isfile(path)]
+    if missing:
+        raise UsageError(f"{where} names {len(missing)} files that are not there, {missing[0]} for one")
+    return found
+
+
+def _lines(path: str, where: str) -> list[str]:
+    """The lines of a list, inflated if need be."""
+    with open_http(path, BRISK) if is_http(path) else files.open_binary(path) as stream:
+        data = stream.read(MAX_LIST_BYTES + 1)
     if data[:2] == b"\x1f\x8b":
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as inflated:
                 data = inflated.read(MAX_LIST_BYTES + 1)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise UsageError(f"{where} is a damaged gzip file; fetch it again") from error
     if len(data) > MAX_LIST_BYTES:
         raise UsageError(f"{where} holds over {MAX_LIST_BYTES} bytes; split the list")
-    lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
-    base = _base_of(settings, pattern, lines)
-    paths = [line if "://" in line else os.path.join(base, line) for line in lines]
-    named = [p if "://" in p else _name(settings, settings.path(p), os.path.isabs(p)) for p in paths]
-    missing = [name for name in named if "://" not in name and not os.path.isfile(settings.path(name))]
-    if missing:
-        raise UsageError(f"{where} names {len(missing)} files that are not there, {missing[0]} for one")
-    return [(settings.path(name), name) for name in named]
+    return [line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
+
+
+def _base_of_url(url: str, lines: Sequence[str]) -> str:
+    """The URL that the relative paths of a list on a server start from: the folder in which the nearest folder above
+    the list lies that is called as the paths begin (the root for Common Crawl's lists in crawl-data/CC-MAIN-...), else
+    the list's own folder."""
+    parts = urlsplit(url)
+    folders = parts.path.split("/")[:-1]
+    first = next((line.split("/")[0] for line in lines if "://" not in line), None)
+    above = next((depth for depth in range(len(folders) - 1, 0, -1) if folders[depth] == first), len(folders))
+    return f"{parts.scheme}://{parts.netloc}{'/'.join(folders[:above])}"
 
 
 def _name(settings: Settings, path: str, absolute: bool) -> str:
@@ -138,33 +220,57 @@ def checksummed(
 ) -> dict[str, list[Input]]:
     """Sizes and checksums of the inputs of all sources.
 
-    SHA-256 for local files, remembered in the run by size and modification time; the store's own checksum elsewhere.
-    `say` is told what is read when it is much.
+    SHA-256 for local files, remembered in the run by size and modification time; for http what the server tells files
+    apart by, asked for once a run; elsewhere the store's own checksum. `say` is told what takes long.
     """
     memory_path = files.join(run, CHECKSUMS)
     memory: dict[str, Any] = files.read_json(memory_path) if files.exists(memory_path) else {}
     known: dict[str, Any] = dict(memory)
     inputs: dict[str, list[Input]] = {}
     for source, pairs in found.items():
-        inputs[source] = []
-        new = sum(os.path.getsize(p) for p, _ in pairs if os.path.exists(p) and p not in memory)
-        if new >= MUCH_TO_READ:
-            say(f"{source}: checksums of {new / 1e9:.1f} GB of inputs")
-        for path, name in pairs:
-            if os.path.exists(path):
-                stat = os.stat(path)
-                stamp = [stat.st_size, stat.st_mtime_ns]
-                seen = memory.get(path)
-                checksum = seen[2] if seen and seen[:2] == stamp else files.sha256_of(path).sha256
-                known[path] = [*stamp, checksum]
-                inputs[source].append(Input(path, name, stat.st_size, checksum))
-            else:
-                inputs[source].append(Input(path, name, _remote_size(path), str(FileSystems.checksum(path))))
-        if known != memory:  # after each source, so that a run that is killed has not read for nothing
-            files.write_json(memory_path, known)
-            memory = dict(known)
+        try:
+            _ask_servers(
+                source, [path for path, _ in pairs if is_http(path) and path not in known], known, say
+            )
+            new = sum(os.path.getsize(p) for p, _ in pairs if os.path.exists(p) and p not in memory)
+            if new >= MUCH_TO_READ:
+                say(f"{source}: checksums of {new / 1e9:.1f} GB of inputs")
+            inputs[source] = [_checksummed(path, name, known) for path, name in pairs]
+        finally:  # after each source and each failure, so that a run that ends here has not asked or read for nothing
+            if known != memory:
+                files.write_json(memory_path, known)
+                memory = dict(known)
     return inputs
 
 
-def _remote_size(path: str) -> int:
-    return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
+def _checksummed(path: str, name: str, known: dict[str, Any]) -> Input:
+    if is_http(path):
+        size, checksum = known[path]
+        return Input(path, name, size, checksum)
+    if os.path.exists(path):
+        stat = os.stat(path)
+        stamp = [stat.st_size, stat.st_mtime_ns]
+        seen = known.get(path)
+        checksum = seen[2] if seen and seen[:2] == stamp else files.sha256_of(path).sha256
+        known[path] = [*stamp, checksum]
+        return Input(path, name, stat.st_size, checksum)
+    found = FileSystems.match([path])[0].metadata_list
+    if not found:
+        raise UsageError(f"{path} is not there; check the list that names it")
+    return Input(path, name, int(found[0].size_in_bytes), str(FileSystems.checksum(path)))
+
+
+def _ask_servers(source: str, urls: Sequence[str], known: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Puts size and checksum of files on http servers into `known`, as far as they are had before an error."""
+    if urls:
+        say(f"{source}: asks for size and version of {len(urls)} files over http")
+    told_by_size: list[str] = []
+    for url, facts in zip(urls, describe_all(urls), strict=True):
+        known[url] = [facts.bytes, facts.checksum]
+        if facts.validator is None:
+            told_by_size.append(url)
+    if told_by_size:
+        say(
+            f"{source}: of {len(told_by_size)} files ({told_by_size[0]} for one) the server tells neither ETag nor "
+            "Last-Modified; a change that keeps the size goes unseen"
+        )

@@ -78,6 +78,7 @@ def resolved_config(
         sources[source] = {
             "inputs": list(settings.sources[source].inputs),
             "base_url": settings.sources[source].base_url,
+            "max_files": settings.sources[source].max_files,
             "files": len(inputs[source]),
             "variant": settings.sources[source].variant,
             "steps": steps,
