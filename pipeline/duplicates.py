@@ -67,13 +67,14 @@ class DropDuplicateLines:
 
     window_files: int | None = 50  # cc_net's hash_in_mem: 50 of a dump's 1,600 shards are compared
     keep: Literal["none", "first"] = "none"
+    key: Literal["sha1", "xxh64"] = "sha1"  # of the normalised line; cc_net's, or a faster one
 
     def __post_init__(self) -> None:
         if self.window_files is not None and self.window_files < 1:
             raise ValueError("window_files must be at least 1")
 
     def collector(self) -> Collector:
-        return KeyCollector(lambda document: line_hashes(document.text))
+        return KeyCollector(lambda document: line_hashes(document.text, self.key))
 
     def dropped(self, keys: Keys) -> Mask:
         return duplicated_lines(keys.keys, _documents(keys), self.keep)

@@ -12,13 +12,16 @@ accents and ASCII punctuation stay in the key.
 from __future__ import annotations
 
 import re
-from hashlib import sha1
+from dataclasses import replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from stages.document import Document, Rejected
+from stages.line_hashing import Algorithm, character_table, hash_lines, hash_normalised
 
 # The 34 signs that cc_net's `UNICODE_PUNCT` names (the full-width 1 among them never takes effect: digits go first).
 PUNCTUATION = "，。、„”“«»１」「《》´∶：？！（）；–—．～’…━〈〉【】％►"
@@ -26,31 +29,28 @@ CONTROLS = "".join(map(chr, [*range(32), *range(127, 160)]))
 
 _DIGIT = re.compile(r"\d")
 _DELETED = re.compile("[" + re.escape(PUNCTUATION + CONTROLS.replace("\n", "")) + "]")
-_ASCII_KEY = bytes(
-    ord("0") if chr(c).isdigit() else ord(chr(c).lower()) if c < 128 else c for c in range(256)
-)
-_ASCII_DELETED = bytes(c for c in [*range(32), 127] if c != 10)
 
 
-def line_hashes(text: str) -> NDArray[np.uint64]:
+def line_hashes(text: str, algorithm: Algorithm = "sha1") -> NDArray[np.uint64]:
     """The key of each line of a text, in order; an empty text has one line.
 
     Key: line stripped and in lower case, each decimal digit of any script as `0`, the 34 signs and the control
-    characters (U+0000 to 1F, 7F to 9F) deleted and not stripped again; the first 8 bytes of the SHA-1 of its UTF-8, as
-    a little-endian number.
+    characters (U+0000 to 1F, 7F to 9F) deleted and not stripped again; the hash of its UTF-8. `sha1` is CCNet's: the
+    first 8 bytes of the SHA-1 as a little-endian number. `xxh64` (XXH64, seed 0) costs less and collides no more often
+    by chance, but lines with one key can be made on purpose.
     """
-    lines = [line.strip() for line in text.split("\n")]
-    if text.isascii():
-        keys = "\n".join(lines).encode().translate(_ASCII_KEY, _ASCII_DELETED).split(b"\n")
-    else:
-        # In pages of most scripts many lines are ASCII; for these one pass over bytes does all three steps.
-        is_ascii = [line.isascii() for line in lines]
-        plain = "\n".join([line for line, a in zip(lines, is_ascii, strict=True) if a])
-        other = "\n".join([line for line, a in zip(lines, is_ascii, strict=True) if not a])
-        plain_keys = iter(plain.encode().translate(_ASCII_KEY, _ASCII_DELETED).split(b"\n"))
-        other_keys = iter(_DELETED.sub("", _DIGIT.sub("0", other.lower())).encode().split(b"\n"))
-        keys = [next(plain_keys if a else other_keys) for a in is_ascii]
-    return np.frombuffer(b"".join([sha1(key).digest()[:8] for key in keys]), dtype="<u8").astype(np.uint64)
+    hashes, unsure = hash_lines(text.encode(), _characters(), algorithm)
+    if unsure.size:
+        lines = text.split("\n")
+        stripped = "\n".join([lines[n].strip() for n in unsure.tolist()])
+        keys = _DELETED.sub("", _DIGIT.sub("0", stripped.lower())).encode().split(b"\n")
+        hashes[unsure] = [hash_normalised(key, algorithm) for key in keys]
+    return hashes
+
+
+@cache
+def _characters() -> NDArray[np.uint32]:
+    return character_table(PUNCTUATION + CONTROLS)
 
 
 def duplicated_lines(
@@ -67,22 +67,29 @@ def duplicated_lines(
         raise ValueError(
             f"one document number a line: {hashes.size} keys but {documents.size} document numbers"
         )
-    dropped = np.zeros(hashes.size, dtype=np.bool_)
-    if not hashes.size:
-        return dropped
-    order = np.argsort(hashes, kind="stable")
-    ordered = hashes[order]
-    repeats = np.zeros(hashes.size, dtype=np.bool_)  # not the first line of its key
-    np.equal(ordered[1:], ordered[:-1], out=repeats[1:])
-    if keep == "none":
-        owners = documents[order]
-        changes = np.zeros(hashes.size, dtype=np.bool_)
-        changes[1:] = repeats[1:] & (owners[1:] != owners[:-1])
-        group = np.cumsum(~repeats) - 1
-        shared = np.zeros(int(group[-1]) + 1, dtype=np.bool_)
-        shared[group[changes]] = True
-        repeats |= shared[group]
-    dropped[order] = repeats
+    # One run of the order is one key. The sort need not be stable: of a run, only its least position is asked for.
+    return _repeats(np.argsort(hashes), hashes, documents, keep == "none")
+
+
+@njit(cache=True)
+def _repeats(
+    order: NDArray[np.int64], hashes: NDArray[np.uint64], documents: NDArray[np.uint64], shared_go: bool
+) -> NDArray[np.bool_]:
+    dropped = np.zeros(order.size, dtype=np.bool_)
+    start = 0
+    while start < order.size:
+        first = order[start]
+        shared = False
+        stop = start + 1
+        while stop < order.size and hashes[order[stop]] == hashes[first]:
+            shared |= documents[order[stop]] != documents[first]
+            stop += 1
+        if stop > start + 1:
+            for n in range(start, stop):
+                dropped[order[n]] = True
+                first = min(first, order[n])
+            dropped[first] = shared_go and shared
+        start = stop
     return dropped
 
 
@@ -92,14 +99,37 @@ def keep_lines(document: Document, dropped: NDArray[np.bool_]) -> Document | Rej
     `dropped` has one entry a line of the text, as `line_hashes` counts them. Rejected as `duplicate_lines_only` when no
     line, or only blank ones, are left; the rejection holds the whole text.
     """
-    lines = document.text.split("\n")
-    if len(lines) != dropped.size:
+    text = document.text
+    lines = text.count("\n") + 1
+    if lines != dropped.size:
         raise ValueError(
-            f"document {document.id} has {len(lines)} lines but the mask has {dropped.size}; hash it again"
+            f"document {document.id} has {lines} lines but the mask has {dropped.size}; hash it again"
         )
-    kept = [line for line, gone in zip(lines, dropped.tolist(), strict=True) if not gone]
-    scored = document.with_scores(original_lines=float(len(lines)), kept_lines=float(len(kept)))
-    text = "\n".join(kept)
+    kept = lines - int(np.count_nonzero(dropped))
+    if kept == 0:
+        text = ""
+    elif kept < lines:
+        cuts = _cuts(np.frombuffer(text.encode("utf-32-le"), dtype="<u4"), dropped).tolist()
+        if not dropped[0]:
+            cuts.insert(0, -1)
+        if not dropped[-1]:
+            cuts.append(len(text))
+        text = "\n".join([text[a + 1 : b] for a, b in zip(cuts[::2], cuts[1::2], strict=True)])
+    scores = {**document.scores, "original_lines": float(lines), "kept_lines": float(kept)}
     if not text or text.isspace():
-        return Rejected(scored, "duplicate_lines_only", float(len(kept)))
-    return scored.with_text(text)
+        return Rejected(replace(document, scores=scores), "duplicate_lines_only", float(kept))
+    return replace(document, text=text, scores=scores)
+
+
+@njit(cache=True)
+def _cuts(characters: NDArray[np.uint32], dropped: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Where the line ends stand that have a dropped line on one side and a kept one on the other."""
+    cuts = np.empty(dropped.size, dtype=np.int64)
+    count = line = 0
+    for at in range(characters.size):
+        if characters[at] == 10:
+            line += 1
+            if dropped[line] != dropped[line - 1]:
+                cuts[count] = at
+                count += 1
+    return cuts[:count]
