@@ -209,7 +209,8 @@ def _lm_columns(models: Models) -> list[str]:
 
 def _facts(mapping: Mapping[str, object]) -> list[tuple[str, Scalar]]:
     """The scalar entries of a model's description: its measures first, the rest by name."""
-    first = [key for key in ("precision", "recall", "auc", "positives", "negatives") if key in mapping]
+    measures = ("auc", "auc_low", "auc_high", "threshold", "precision", "recall", "brier", "ece")
+    first = [key for key in measures if key in mapping]
     entries = ((key, mapping[key]) for key in [*first, *sorted(set(mapping) - set(first))])
     return [(key, value) for key, value in entries if isinstance(value, Scalar)]
 
@@ -314,6 +315,8 @@ def _environment(autoescape: bool) -> Environment:
         stacked_shares=figures.stacked_shares,
         histogram=figures.histogram,
         separation=figures.separation,
+        threshold_yield=figures.threshold_yield,
+        reliability=figures.reliability,
         curves_plot=figures.curves,
         count_unit=lambda number: f"{number:,} documents",
         size_unit=text.size,

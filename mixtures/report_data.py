@@ -118,18 +118,43 @@ class ReferenceHistogram(TypedDict):
     negatives: Sequence[int]
 
 
-class ReferenceModel(TypedDict, total=False):
-    """The Wikipedia-reference classifier, measured on held-out pages (`positives`, `negatives`: their counts).
+class ThresholdShares(TypedDict):
+    """What a threshold keeps: share of the crawl (by a sample; None without one), of held-out positives and of held-out
+    negatives; precision is among as many positives as negatives, None where nothing is kept."""
 
-    Any other scalar that stands in the mapping (sha256, threshold, training counts) is printed beside these.
+    threshold: float
+    kept: float | None
+    recall: float
+    false_positive_rate: float
+    precision: float | None
+
+
+class ReliabilityBin(TypedDict):
+    """Held-out pages with scores from `low` to `high`: their mean score and share of positives (None: no page)."""
+
+    low: float
+    high: float
+    pages: int
+    mean_score: float | None
+    positive_fraction: float | None
+
+
+class ReferenceModel(TypedDict, total=False):
+    """The Wikipedia-reference classifier, measured on held-out pages (`positives`, `negatives`: the candidates).
+
+    Any other scalar that stands in the mapping (sha256, training counts) is printed beside these. `curve` has rising
+    thresholds; `precision` and `recall` are those at `threshold`, the one that the run applied.
     """
 
-    precision: float
+    precision: float | None
     recall: float
     auc: float
     positives: int
     negatives: int
+    threshold: float
     histogram: ReferenceHistogram
+    curve: Sequence[ThresholdShares]
+    reliability: Sequence[ReliabilityBin]
 
 
 class Models(TypedDict, total=False):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from mixtures.report_data import Histogram, ReferenceHistogram
+from mixtures.report_data import Histogram, ReferenceHistogram, ReliabilityBin, ThresholdShares
 from mixtures.report_text import count, decimal, ratio, share
 
 WIDTH, HEIGHT = 560, 230
@@ -231,6 +231,79 @@ def separation(figure: ReferenceHistogram) -> Markup:
         _frame(WIDTH, x, _ticks(edges[0], edges[-1], 6), y, _ticks(0, top, 4), share),
         layer(negatives, "negative"),
         layer(positives, "positive"),
+    )
+
+
+def _unit_frame() -> tuple[Callable[[float], float], Callable[[float], float], Markup]:
+    """Scales and frame of a figure whose both axes go from 0 to 1, the upright one in per cent."""
+    x, y = _scale(0, 1, LEFT, WIDTH - RIGHT), _scale(0, 1, HEIGHT - BOTTOM, TOP)
+    return x, y, _frame(WIDTH, x, _ticks(0, 1, 5), y, _ticks(0, 1, 4), share)
+
+
+def threshold_yield(curve: Sequence[ThresholdShares], threshold: float | None) -> Markup:
+    """What each threshold keeps: of the crawl, of references, of other pages; the one that was applied as a line."""
+    x, y, frame = _unit_frame()
+    series: tuple[tuple[str, str, list[tuple[float, float | None]]], ...] = (
+        ("others kept", "negative", [(row["threshold"], row["false_positive_rate"]) for row in curve]),
+        ("references kept", "positive", [(row["threshold"], row["recall"]) for row in curve]),
+        ("crawl kept", "loss", [(row["threshold"], row["kept"]) for row in curve]),
+    )
+    lines: list[Markup] = []
+    for name, color, points in series:
+        known = [(a, b) for a, b in points if b is not None]
+        if known:
+            lines.append(
+                Markup('<g><title>{}</title><polyline class="{}" points="{}"/></g>').format(
+                    name, color, " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in known)
+                )
+            )
+    if threshold is not None:
+        at = x(min(max(threshold, 0.0), 1.0))
+        lines.append(
+            Markup(
+                '<line class="threshold" x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"/>'
+                '<text class="axis {}" x="{:.1f}" y="{}">{}</text>'
+            ).format(
+                at,
+                at,
+                TOP - 10,
+                HEIGHT - BOTTOM,
+                "end" if at > WIDTH - 150 else "start",
+                at - 5 if at > WIDTH - 150 else at + 5,
+                TOP - 8,
+                f"threshold {_tick_label(threshold)}",
+            )
+        )
+    return Markup('<svg class="plot" viewBox="0 0 {} {}" role="img">{}{}</svg>').format(
+        WIDTH, HEIGHT, frame, _join(lines)
+    )
+
+
+def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
+    """The share of references among pages of about one score; on the diagonal a score means what it says."""
+    x, y, frame = _unit_frame()
+    diagonal = Markup('<line class="threshold" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>').format(
+        x(0), x(1), y(0), y(1)
+    )
+    found = [
+        (row["mean_score"], row["positive_fraction"], row["pages"])
+        for row in bins
+        if row["mean_score"] is not None and row["positive_fraction"] is not None
+    ]
+    most = max((pages for _, _, pages in found), default=1)
+    dots = [
+        Markup(
+            '<circle class="positive" cx="{:.1f}" cy="{:.1f}" r="{:.1f}"><title>{}</title></circle>'
+        ).format(
+            x(mean),
+            y(part),
+            3 + 6 * math.sqrt(pages / most),  # areas grow with the number of pages
+            f"score {mean:.2f}: {share(part)} of {pages:,} pages are references",
+        )
+        for mean, part, pages in found
+    ]
+    return Markup('<svg class="plot" viewBox="0 0 {} {}" role="img">{}{}{}</svg>').format(
+        WIDTH, HEIGHT, frame, diagonal, _join(dots)
     )
 
 

@@ -95,6 +95,16 @@ def _reference(data: ReportData) -> Iterator[Row]:
         yield from zip(edges[:-1], edges[1:], histogram["positives"], histogram["negatives"], strict=True)
 
 
+def _reference_thresholds(data: ReportData) -> Iterator[Row]:
+    for row in data.get("models", {}).get("reference", {}).get("curve", ()):
+        yield row["threshold"], row["kept"], row["recall"], row["false_positive_rate"], row["precision"]
+
+
+def _reference_reliability(data: ReportData) -> Iterator[Row]:
+    for row in data.get("models", {}).get("reference", {}).get("reliability", ()):
+        yield row["low"], row["high"], row["pages"], row["mean_score"], row["positive_fraction"]
+
+
 def _training(data: ReportData) -> Iterator[Row]:
     training = data.get("training")
     if training:
@@ -138,5 +148,11 @@ def tables(data: ReportData, order: Sequence[str]) -> dict[str, str]:
         "content.csv": _csv(("source", "kind", "name", "documents", "bytes"), _content(data, order)),
         "histograms.csv": _csv(("score", "low", "high", "documents"), _histograms(data)),
         "reference.csv": _csv(("low", "high", "positives", "negatives"), _reference(data)),
+        "reference_thresholds.csv": _csv(
+            ("threshold", "kept", "recall", "false_positive_rate", "precision"), _reference_thresholds(data)
+        ),
+        "reference_reliability.csv": _csv(
+            ("low", "high", "pages", "mean_score", "positive_fraction"), _reference_reliability(data)
+        ),
         "training.csv": _csv(("series", "step", "loss"), _training(data)),
     }

@@ -23,6 +23,7 @@ from mixtures.report_data import Gate, Histogram, KeptSample, RemovedSample, Rep
 from pipeline import files
 from pipeline.manifest import CONFIG, MANIFEST
 from pipeline.parts import read_documents
+from pipeline.reference_figures import reference_gate, reference_report, reference_threshold, with_curves
 from pipeline.score_histograms import EDGES
 from pipeline.status import STATUS
 from stages.document import SOURCES
@@ -37,8 +38,6 @@ DAMAGED = (
     "http_header_damaged",
 )  # reasons of readers for bytes that are wrong
 MAX_DAMAGED_FRACTION = 0.001  # users' gate: more than 0.1 % of records set aside needs a look
-MIN_HELD_OUT = 50  # pages: with fewer, an AUC is known to no better than about 0.1; our choice
-MIN_AUC = 0.75  # under this the reference classifier is little better than a coin; our choice
 
 
 def run_folder(folder: str) -> str:
@@ -58,6 +57,7 @@ def collect_report(folder: str) -> str:
     with files.open_binary(files.join(folder, CONFIG)) as stream:
         config = yaml.safe_load(stream.read())
     training = _training(folder, manifest["tokenizer"]["sha256"])
+    threshold = reference_threshold(folder, config)
     data: ReportData = {
         "run": {
             "name": os.path.basename(os.path.normpath(folder)),
@@ -72,8 +72,8 @@ def collect_report(folder: str) -> str:
         "absent_sources": [s for s in SOURCES if s not in manifest["sources"]],
         "mixture": manifest["mixture"],
         "gates": _gates(manifest),
-        "models": _models(manifest["models"]),
-        "histograms": _histograms(manifest, config),
+        "models": _models(manifest["models"], reference_report(folder), threshold),
+        "histograms": _histograms(manifest, config, threshold),
         "samples": list(_removed_samples(folder)),
         "kept_samples": [s for source in manifest["sources"] for s in _kept_samples(folder, source)],
         "training": training,
@@ -86,26 +86,16 @@ def collect_report(folder: str) -> str:
     return files.join(page, "index.html")
 
 
-def _models(models: dict[str, Any]) -> Any:
-    """The models as the report shows them: plain figures, and the classifier's two histograms over common edges."""
+def _models(models: dict[str, Any], report: dict[str, Any], threshold: float | None) -> Any:
+    """The models as the report shows them: plain figures, and the classifier's figures at the threshold of the run."""
     shown = dict(models)
     if "lm" in shown:
         shown["lm"] = {
             language: {k: v for k, v in facts.items() if not isinstance(v, list)}
             for language, facts in shown["lm"].items()
         }
-    reference = shown.get("reference", {})
-    if "positive_histogram" in reference:
-        counts = {side: reference[f"{side}_histogram"] for side in ("positive", "negative")}
-        bins = len(counts["positive"])
-        shown["reference"] = {
-            **{k: v for k, v in reference.items() if not k.endswith("_histogram")},
-            "histogram": {
-                "edges": [i / bins for i in range(bins + 1)],
-                "positives": counts["positive"],
-                "negatives": counts["negative"],
-            },
-        }
+    if "reference" in shown:
+        shown["reference"] = with_curves(shown["reference"], report, threshold)
     return shown
 
 
@@ -191,7 +181,9 @@ def _kept_samples(folder: str, source: str) -> Iterator[KeptSample]:
     yield from (found[id] for _, id in chosen)
 
 
-def _histograms(manifest: dict[str, Any], config: dict[str, Any]) -> dict[str, Histogram]:
+def _histograms(
+    manifest: dict[str, Any], config: dict[str, Any], threshold: float | None
+) -> dict[str, Histogram]:
     """The scores of the crawled pages with the thresholds that were set on them."""
     steps = config["sources"].get("commoncrawl", {}).get("steps", {})
     histograms: dict[str, Histogram] = {}
@@ -201,7 +193,7 @@ def _histograms(manifest: dict[str, Any], config: dict[str, Any]) -> dict[str, H
         if name == "language_score":
             thresholds = [_threshold("threshold", steps["keep_language"]["min_score"])]
         elif name == "reference":
-            thresholds = [_threshold("threshold", steps["keep_references"]["min_probability"])]
+            thresholds = [] if threshold is None else [_threshold("threshold", threshold)]
         else:
             used = [i for i, count in enumerate(counts) if count]
             edges, counts = edges[used[0] : used[-1] + 2], counts[used[0] : used[-1] + 1]
@@ -289,16 +281,7 @@ def _gates(manifest: dict[str, Any]) -> list[Gate]:
     )
     reference = manifest["models"].get("reference", {})
     if "auc" in reference:
-        enough = reference["held_out"] >= MIN_HELD_OUT
-        good = enough and reference["auc"] >= MIN_AUC
-        detail = f"AUC {reference['auc']:.2f} on {reference['held_out']} pages of held-out hosts"
-        if not enough:
-            detail += f": fewer than {MIN_HELD_OUT} say little"
-        elif not good:
-            detail += f", under {MIN_AUC}: is what it learned from right?"
-        gates.append(
-            {"name": "Reference classifier", "state": "green" if good else "amber", "detail": detail}
-        )
+        gates.append(reference_gate(reference))
     return gates
 
 

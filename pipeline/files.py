@@ -64,6 +64,12 @@ def join(folder: str, *names: str) -> str:
     return FileSystems.join(folder, *names)
 
 
+def split(path: str) -> tuple[str, str]:
+    """(folder, name) of a path."""
+    folder, name = FileSystems.split(path)
+    return folder, name
+
+
 def open_binary(path: str) -> BinaryIO:
     """The raw bytes of a file or of an http(s) address, never decompressed.
 
@@ -141,6 +147,11 @@ def standing(path: str) -> Standing | None:
     return Standing(matched[0].size_in_bytes, matched[0].last_updated_in_seconds) if matched else None
 
 
+def is_local(path: str) -> bool:
+    """Whether this machine can map a file or folder."""
+    return os.path.exists(path)
+
+
 def delete(paths: list[str]) -> None:
     if paths:
         FileSystems.delete(paths)
@@ -159,7 +170,7 @@ def sha256_of(path: str) -> Written:
 @contextlib.contextmanager
 def local_copy(path: str) -> Iterator[str]:
     """A local path with the content of `path`: itself when it is local, else a temporary copy (models are mapped)."""
-    if os.path.exists(path):
+    if is_local(path):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="llama-corpus-") as folder:

@@ -39,6 +39,12 @@ def model_path(step: object) -> str:
     return REFERENCE_PATH if isinstance(step, KeepReferences) else ""
 
 
+def model_prefix(step: object) -> str:
+    """What the paths of all files of a step's model begin with: a report may lie beside the model."""
+    folder, _, name = model_path(step).rpartition("/")
+    return f"{folder}/{name.partition('.')[0]}" if folder else ""
+
+
 def with_model_path(step: Any) -> Any:
     """The step with the path of its model, relative to the run, filled in."""
     return _with(step, model_path(step))
@@ -59,20 +65,23 @@ def _with(step: Any, path: str) -> Any:
 
 @cache
 def _local(run: str, path: str) -> str:
-    """A local path of a model file or folder: in the run itself, or a copy for the life of the process."""
+    """A local path of a model file or folder: in the run itself, or a copy (with what lies beside the file under the
+    same name) for the life of the process."""
     there = files.join(run, path)
-    if os.path.exists(there):
+    if files.is_local(there):
         return there
     folder = tempfile.mkdtemp(prefix="llama-corpus-models-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    paths = [there] if files.exists(there) else files.match(there, "*")
+    parent, name = files.split(there)
+    is_file = "." in name
+    paths = files.match(parent, f"{name.partition('.')[0]}.*") if is_file else files.match(there, "*")
     for source in paths:
         with (
             files.open_binary(source) as stream,
             open(os.path.join(folder, os.path.basename(source)), "wb") as f,
         ):
             shutil.copyfileobj(stream, f, 1 << 20)
-    return os.path.join(folder, os.path.basename(there)) if paths == [there] else folder
+    return os.path.join(folder, name) if is_file else folder
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipeline import files
 from pipeline.curate import NamedStage, Pass, RawInput, curate_part
 from pipeline.inputs import Input
-from pipeline.model_files import MODELS_NODE, model_path, with_model_path
+from pipeline.model_files import MODELS_NODE, model_prefix, with_model_path
 from pipeline.parts import part_name
 from pipeline.plan import Done, Node, documents_folder
 from pipeline.plan_duplicates import DuplicateSearch
@@ -120,7 +120,7 @@ class _SourcePlanner:
             models: dict[str, str] = {}
             named = []
             for stage_name, stage in stages:
-                model = self._done.models(model_path(stage))
+                model = self._done.models(model_prefix(stage))
                 models.update(model)
                 named.append(NamedStage(stage_name, with_model_path(stage), tuple(model.values())))
             parts = self._done.outputs(before, f"work/{before}/") if before is not None else []

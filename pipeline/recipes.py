@@ -197,9 +197,17 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
             parameters = given.get(name, {})
             if chosen.languages is not None and isinstance(step, KeepLanguage | KeepWikipediaLanguage):
                 parameters.setdefault("languages", list(chosen.languages))
-            steps.append(_with(step, parameters, f"sources.{source}.steps.{name}"))
+            chosen_step = _with(step, parameters, f"sources.{source}.steps.{name}")
+            if isinstance(chosen_step, KeepReferences) and chosen_step.keep_fraction is not None:
+                _check_trained(settings, f"sources.{source}.steps.{name}.keep_fraction")
+            steps.append(chosen_step)
         resolved[source] = SourceRecipe(reader, tuple(steps))
     return resolved
+
+
+def _check_trained(settings: Settings, where: str) -> None:
+    if settings.models.reference != TRAIN:
+        raise UsageError(f"{where}: a given model has no counts of this crawl; set min_probability")
 
 
 def _chosen(settings: Settings, source: str) -> SourceRecipe:

@@ -8,9 +8,11 @@ same crawl by a hash of their id.
 from __future__ import annotations
 
 import heapq
+import json
 import os
 import tempfile
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,12 +23,14 @@ import pyarrow.parquet as pq
 import xxhash
 
 from classifiers.perplexity import train_language_model
-from classifiers.references import train_references
+from classifiers.reference_pages import Candidate
+from classifiers.references import TrainingSettings, candidate, train_references
 from pipeline import files
 from pipeline.model_files import LM_FOLDER, REFERENCE_PATH
 from pipeline.parts import documents_of, read_documents
 from pipeline.tasks import Result
 from stages.citations import normalize_url, url_host
+from stages.references import report_path
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,23 @@ class TrainReferences:
     match: Literal["url", "host"] = "url"  # a page is positive when Wikipedia cites its URL, or only its host
     min_positives: int = 20  # under this a classifier is noise; our choice
     max_pages: int = 300_000  # of each kind; RedPajama v1 aimed at 300,000 references
+    max_pages_per_host: int = 100  # of each kind: a big site must not be the class; our choice
     max_characters: int = 20_000  # of one page: a few giant pages must not be the model
+    held_out_fraction: float = 0.1  # of each kind, by host, and 200 pages at least; our choice
+    sample_pages: int = (
+        10_000  # of the whole crawl, to count what a threshold keeps: 10,000 fix a share to 1 %
+    )
+
+    def __post_init__(self) -> None:
+        if min(self.min_positives, self.max_pages, self.max_pages_per_host, self.max_characters) < 1:
+            raise ValueError("counts of pages and characters must be at least 1")
+        if not 0 < self.held_out_fraction <= 0.5:
+            raise ValueError(
+                f"held_out_fraction must be above 0 and at most 0.5, not {self.held_out_fraction}"
+            )
 
 
+REFERENCE_REPORT_PATH = report_path(REFERENCE_PATH)
 MAX_HELD_OUT_BYTES = 1 << 30
 
 
@@ -158,13 +176,24 @@ def find_citations(run: str, work: FindCitations) -> Result:
 
 
 CANDIDATES = pa.schema(
-    [("order", pa.uint64()), ("cited", pa.bool_()), ("host", pa.string()), ("text", pa.large_string())]
+    [
+        ("order", pa.uint64()),
+        ("digest", pa.uint64()),
+        ("cited", pa.bool_()),
+        ("host", pa.string()),
+        ("characters", pa.int64()),
+        ("sample", pa.uint64()),
+        ("text", pa.large_string()),
+    ]
 )
 
 
 @dataclass(frozen=True)
 class FindCandidates:
-    """Pages of one part of the crawl: all that Wikipedia cites, and as many others as `fraction` says, by hash."""
+    """Pages of one part of the crawl: all that Wikipedia cites, others by hash, and a sample of all.
+
+    `fraction` of the pages, by hash, are drawn: twice `max_pages`, or all where the crawl has no more than that.
+    """
 
     step: TrainReferences
     part: str
@@ -182,18 +211,29 @@ def find_candidates(run: str, work: FindCandidates) -> Result:
     cited = np.sort(np.concatenate(read))
     rows: list[dict[str, Any]] = []
     limit = int(work.fraction * 2.0**64)
+    # The sample has a hash of its own: were it among those drawn to be trained on, it would flatter the classifier.
+    sample_share = work.step.sample_pages / (2 * work.step.max_pages)
+    sample_limit = limit if work.fraction >= 1 else int(min(1.0, work.fraction * sample_share) * 2.0**64)
     for document in documents_of(files.join(run, work.part)):
         key = np.uint64(_cited_key(document.url, work.step.match) if document.url else 0)
         place = int(np.searchsorted(cited, key))
         is_cited = bool(key != 0 and place < len(cited) and cited[place] == key)
         order = hash_order(work.seed, "reference", document.id)
-        if is_cited or order < limit:
+        sample = hash_order(work.seed, "reference-sample", document.id)
+        if is_cited or order < limit or sample < sample_limit:
+            text = document.text[: work.step.max_characters]
+            page = candidate(order, is_cited, url_host(document.url or document.id), text)
+            # A page that is neither cited nor drawn is in the sample only, and must not train.
+            drawn = is_cited or order < limit
             rows.append(
                 {
-                    "order": order,
-                    "cited": is_cited,
-                    "host": url_host(document.url or document.id),
-                    "text": document.text[: work.step.max_characters],
+                    "order": page.order if drawn else None,
+                    "digest": page.digest,
+                    "cited": page.cited,
+                    "host": page.host,
+                    "characters": page.characters,
+                    "sample": sample if sample < sample_limit else None,
+                    "text": text,
                 }
             )
     with files.create(files.join(run, work.output)) as stream:
@@ -216,23 +256,42 @@ class TrainClassifier:
 
 
 def train_classifier(run: str, work: TrainClassifier) -> Result:
-    def pages(cited: bool) -> list[tuple[str, str]]:
-        """(host, text) of the pages of one kind with the smallest hashes."""
-        rows = (
-            (row["order"], row["host"], row["text"])
-            for path in work.candidates
-            for batch in read_documents(files.join(run, path))
-            for row in batch.to_pylist()
-            if row["cited"] is cited
-        )
-        return [(host, text) for _, host, text in heapq.nsmallest(work.step.max_pages, rows)]
+    """Writes the model and, beside it, its report as JSON; the plain figures of the report are the statistics.
 
-    positives = pages(True)
-    negatives = pages(False)[: max(len(positives), work.step.min_positives)]
+    The candidates are read three times (to choose, to train, to measure), so that their texts are never in memory.
+    """
+    paths = [files.join(run, path) for path in work.candidates]
+    step = work.step
+    found: list[Candidate] = []
+    sampled: list[tuple[int, int]] = []
+    for path in paths:
+        for batch in read_documents(path, ["order", "digest", "cited", "host", "characters", "sample"]):
+            for row in batch.to_pylist():
+                if row["sample"] is not None:
+                    sampled.append((row["sample"], row["digest"]))
+                if row["order"] is not None:
+                    found.append(Candidate(*(row[name] for name in Candidate._fields)))
+
+    def read_texts(wanted: AbstractSet[int]) -> Iterator[tuple[int, str]]:
+        for path in paths:
+            for batch in read_documents(path, ["digest", "text"]):
+                for digest, text in zip(batch["digest"].to_pylist(), batch["text"], strict=True):
+                    if digest in wanted:
+                        yield digest, text.as_py()
+
+    settings = TrainingSettings(
+        min_positives=step.min_positives,
+        max_pages=step.max_pages,
+        max_pages_per_host=step.max_pages_per_host,
+        held_out_fraction=step.held_out_fraction,
+    )
+    sample = [digest for _, digest in heapq.nsmallest(step.sample_pages, sampled)]
     with tempfile.TemporaryDirectory(prefix="llama-corpus-") as folder:
         local = os.path.join(folder, "reference.bin")
-        report = train_references(
-            positives, negatives, local, seed=work.seed, min_positives=work.step.min_positives
-        )
-        written = files.put(local, files.join(run, REFERENCE_PATH))
-    return Result({REFERENCE_PATH: written}, dict(report))
+        report = train_references(found, read_texts, local, work.seed, settings, sample)
+        written = {REFERENCE_PATH: files.put(local, files.join(run, REFERENCE_PATH))}
+    with files.create(files.join(run, REFERENCE_REPORT_PATH)) as stream:
+        stream.write(json.dumps(report, indent=1, sort_keys=True).encode("utf-8") + b"\n")
+    written[REFERENCE_REPORT_PATH] = stream.written()
+    figures = {name: value for name, value in report.items() if not isinstance(value, list | dict)}
+    return Result(written, figures)

@@ -2,9 +2,11 @@
 
 In: raw wikitext. Out: its external http(s) URLs, as written, each once. MediaWiki's own rule for where a URL ends is
 followed (https://www.mediawiki.org/wiki/Help:Links#External_links): white space, brackets, angle brackets, quotes, a
-template's bar or brace, two apostrophes; for a bare URL also its last punctuation. Copies in web archives stand for the
-page they are a copy of. Wikimedia's own hosts are left out: they are the encyclopedia itself. The normal form is the
-syntax-based one of RFC 3986 section 6.2.2, less what does not name a page (scheme, `www.`, fragment, tracking).
+template's bar or brace, two apostrophes; for a bare URL also its last punctuation. References, named or not, citation
+templates of any language and plain links are all read, because URLs are searched for and not template names; a named
+reference counts where it is defined. Copies in web archives stand for the page they are a copy of. Wikimedia's own
+hosts are left out: they are the encyclopedia itself. The normal form is the syntax-based one of RFC 3986 section 6.2.2,
+less what does not name a page (scheme, `www.`, fragment, tracking).
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ def _words(text: str) -> frozenset[str]:
 # Longest URL that is read; RFC 9110 section 4.1 asks for 8,000 octets.
 MAX_URL_CHARACTERS = 8000
 
+# Blanks between `url=` and an address without a scheme that are read; our choice, pages have one or two.
+MAX_BLANKS = 8
+
 # https://meta.wikimedia.org/wiki/Complete_list_of_Wikimedia_projects, and the hosts of their tools.
 WIKIMEDIA_DOMAINS = _words(
     "wikipedia.org wikimedia.org wiktionary.org wikidata.org wikibooks.org wikinews.org wikiquote.org "
@@ -32,7 +37,7 @@ WIKIMEDIA_DOMAINS = _words(
 ARCHIVE_HOSTS = _words(
     "web.archive.org archive.is archive.today archive.ph archive.li archive.md archive.vn archive.fo "
     "webcitation.org liveweb.archive.org replay.web.archive.org wayback.archive.org web-beta.archive.org "
-    "ghostarchive.org"
+    "ghostarchive.org archive.wikiwix.com perma.cc"
 )
 
 # Parameters that tell where a reader came from and never change the page: Google's utm_* and click ids, and those of
@@ -44,6 +49,12 @@ TRACKING_PARAMETERS = _words(
 _URL = re.compile(r"(?:https?:)?//[^\s\[\]<>\"|{}\x00-\x20\x7f]+", re.IGNORECASE)
 _PARTS = re.compile(r"(?:https?:)?//([^/?#\\]*)([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
 _ARCHIVED = re.compile(r"https?(?::|%3A)(?:/|%2F)+", re.IGNORECASE)
+# The path of a copy in the form of the Wayback Machine, which most national archives run too:
+# /web/20100101000000id_/http://host/path; the time may be cut short or hold an asterisk, the scheme may be missing.
+_COPY_PATH = re.compile(r"(?:/[a-z_-]{1,20}){0,2}/(?:\d{4,14}\*?|\*)(?:[a-z]{2}_)?/(?=\S)", re.IGNORECASE)
+_COPY_PATH_OF_ANY_HOST = re.compile(
+    r"(?:/[a-z_-]{1,20}){0,2}/\d{14}(?:[a-z]{2}_)?/(?=https?(?::|%3A))", re.IGNORECASE
+)
 _KEPT_BYTES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _BARE_BYTES = _KEPT_BYTES | frozenset(b"!$&'()*+,;=:@/?")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
@@ -78,7 +89,7 @@ def cited_urls(wikitext: str) -> list[str]:
     """The external http(s) URLs of a page in order of first appearance, each once by its normal form.
 
     They come from references, citation templates, bracketed and bare links alike; comments are left out. URLs without a
-    scheme (`//host/path`) count in brackets only and are given as https.
+    scheme (`//host/path`) count in brackets and as values of parameters (`url=//host`) only and are given as https.
     """
     found: dict[str, str] = {}
     for text in _without_comments(wikitext):
@@ -87,7 +98,7 @@ def cited_urls(wikitext: str) -> list[str]:
             before = text[start - 1] if start else ""
             url = match.group().partition("''")[0]
             if url.startswith("//"):
-                if before != "[":
+                if before != "[" and not text[max(0, start - MAX_BLANKS) : start].rstrip(" ").endswith("="):
                     continue
                 url = "https:" + url
             elif before != "[":
@@ -118,15 +129,25 @@ def _without_last_punctuation(url: str) -> str:
 
 def _unwrapped(url: str) -> str:
     """The page that an address in a web archive is a copy of; the address itself when it is no such copy."""
-    if url_host(url) not in ARCHIVE_HOSTS:
+    parts = _PARTS.match(url)
+    if parts is None:
         return url
-    inner = _ARCHIVED.search(url, url.index("//") + 2)
+    host = url_host(url)
+    is_archive = host in ARCHIVE_HOSTS or (host == "archive.org" and parts[2].startswith("/web/"))
+    copy = (_COPY_PATH if is_archive else _COPY_PATH_OF_ANY_HOST).match(url, parts.start(2))
+    if copy is None and not is_archive:
+        return url
+    inner = _ARCHIVED.search(url, parts.start(2))
+    if copy is not None and (inner is None or inner.start() != copy.end()):
+        return "http://" + url[copy.end() :]
     if inner is None:
         return url
     rest = url[inner.end() :]
-    if "%" in inner.group():  # the address is a parameter of a query
-        rest = unquote_to_bytes(rest.partition("&")[0]).decode("utf-8", "replace")
-    elif url_host(url) == "webcitation.org":
+    if "%" in inner.group():
+        if "=" in url[: inner.start()]:  # the address is a parameter of a query
+            rest = rest.partition("&")[0]
+        rest = unquote_to_bytes(rest).decode("utf-8", "replace")
+    elif host == "webcitation.org":
         rest = rest.partition("&")[0]
     scheme = inner.group()[:5].lower()
     return ("https://" if scheme == "https" else "http://") + rest

@@ -23,10 +23,17 @@ class KeepLanguage:
     languages: tuple[str, ...] | None  # LLaMA section 2.1: English; CCNet: all that it knows
     min_score: float = 0.5  # CCNet, lang_threshold
     model: str = ""
+    max_characters: int | None = None  # of the text, from its beginning; CCNet: all
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_score <= 1:
+            raise ValueError(f"min_score must be in 0..1, not {self.min_score}")
+        if self.max_characters is not None and self.max_characters < 1:
+            raise ValueError("max_characters must be at least 1; leave it out for the whole text")
 
     def prepare(self) -> Transform:
         """Load the model. ValueError when it is not there."""
-        identifier = LanguageIdentifier(find_model(self.model or None))
+        identifier = LanguageIdentifier(find_model(self.model or None), self.max_characters)
         wanted = None if self.languages is None else frozenset(self.languages)
 
         def keep(document: Document) -> Outcome:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import fasttext
 import pytest
 
 from classifiers.language_id import UNDETERMINED, LanguageIdentifier, find_model
@@ -60,6 +61,21 @@ def test_newlines_are_deleted_not_blanks(identifier: LanguageIdentifier) -> None
 
 def test_an_empty_text_is_undetermined(identifier: LanguageIdentifier) -> None:
     assert identifier.predict("\n") == (UNDETERMINED, 0.0)
+
+
+def test_only_the_first_characters_are_judged_when_so_told(identifier: LanguageIdentifier) -> None:
+    german = "Der Ausschuss tagt am ersten Montag jedes Monats im Rathaus der Stadt. "
+    text = german * 2 + ENGLISH * 20
+    assert identifier.predict(text)[0] == "en"
+    assert LanguageIdentifier(find_model(), len(german) * 2).predict(text) == identifier.predict(german * 2)
+    assert LanguageIdentifier(find_model(), 10).predict(" " * 10 + ENGLISH) == (UNDETERMINED, 0.0)
+
+
+def test_verdicts_are_those_of_fasttexts_own_interface(identifier: LanguageIdentifier) -> None:
+    model = fasttext.load_model(find_model())
+    for text in (ENGLISH, "x", "\0", "12 34", "Ça va ?", "\u00a0.", "__label__de", ENGLISH * 500):
+        labels, scores = model.predict(text)
+        assert identifier.predict(text) == (labels[0].removeprefix("__label__"), min(1.0, float(scores[0])))
 
 
 def test_silent_on_loading(capfd: pytest.CaptureFixture[str]) -> None:

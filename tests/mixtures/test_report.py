@@ -13,7 +13,15 @@ import pytest
 
 from mixtures.conservation import conservation_problems
 from mixtures.report import write_report
-from mixtures.report_data import Amount, MixtureRow, RemovedSample, ReportData, SourceData
+from mixtures.report_data import (
+    Amount,
+    MixtureRow,
+    ReliabilityBin,
+    RemovedSample,
+    ReportData,
+    SourceData,
+    ThresholdShares,
+)
 
 
 def source(raw: int, short: int, kept: int) -> SourceData:
@@ -224,6 +232,8 @@ def test_same_data_gives_same_bytes_in_any_order(data: ReportData, tmp_path: Pat
         "tables/histograms.csv",
         "tables/mixture.csv",
         "tables/reference.csv",
+        "tables/reference_reliability.csv",
+        "tables/reference_thresholds.csv",
         "tables/removed.csv",
         "tables/training.csv",
     ]
@@ -338,6 +348,65 @@ def test_histogram_draws_thresholds_and_pales_what_does_not_survive(data: Report
     assert page.count('<rect class="in"') == 2
     assert "minimum 0.5</text>" in page
     assert "0.75 to 1: 65 of 100 documents (65.0 %)" in page
+
+
+def test_the_reference_classifier_shows_what_each_threshold_keeps_and_its_calibration(
+    data: ReportData, tmp_path: Path
+) -> None:
+    curve: list[ThresholdShares] = [
+        {
+            "threshold": i / 100,
+            "kept": 1 - i / 100,
+            "recall": 1 - i / 200,
+            "false_positive_rate": 1 - i / 100,
+            "precision": 0.75 if i < 100 else None,
+        }
+        for i in range(101)
+    ]
+    bins: list[ReliabilityBin] = [
+        {"low": 0.0, "high": 0.5, "pages": 30, "mean_score": 0.25, "positive_fraction": 0.5},
+        {"low": 0.5, "high": 1.0, "pages": 0, "mean_score": None, "positive_fraction": None},
+    ]
+    data["models"] = {
+        "reference": {
+            "auc": 0.8125,
+            "threshold": 0.25,
+            "precision": None,
+            "curve": curve,
+            "reliability": bins,
+        }
+    }
+    page = html(data, tmp_path)
+    text = Page(page).text
+    assert "Reference classifier: what a threshold keeps" in text
+    cells = '<td class="n">{}</td>'.format
+    assert "".join(map(cells, ("0.25", "75.0 %", "87.5 %", "75.0 %", "75.0 %"))) in page
+    assert "".join(map(cells, ("1.00", "0.0 %", "50.0 %", "0.0 %", "–"))) in page
+    assert "threshold 0.25</text>" in page
+    assert page.count('<polyline class="positive"') == page.count('<polyline class="negative"') == 1
+    assert page.count('<circle class="positive"') == 1
+    assert "score 0.25: 50.0 % of 30 pages are references" in page
+    assert "auc0.8125 threshold0.25 precision–" in text
+    markdown = (tmp_path / "report.md").read_text("utf-8")
+    assert "| 0.25 | 75.0 % | 87.5 % | 75.0 % | 75.0 % |" in markdown
+    assert len(table(tmp_path / "tables" / "reference_thresholds.csv")) == 102
+    rows = table(tmp_path / "tables" / "reference_reliability.csv")
+    assert rows[1:] == [["0.0", "0.5", "30", "0.25", "0.5"], ["0.5", "1.0", "0", "", ""]]
+
+
+def test_a_curve_without_a_sample_of_the_crawl_leaves_its_line_out(data: ReportData, tmp_path: Path) -> None:
+    row: ThresholdShares = {
+        "threshold": 0.0,
+        "kept": None,
+        "recall": 1.0,
+        "false_positive_rate": 1.0,
+        "precision": 0.5,
+    }
+    data["models"] = {"reference": {"curve": [row, {**row, "threshold": 1.0}]}}
+    page = html(data, tmp_path)
+    assert page.count("<polyline") == 2
+    cells = '<td class="n">{}</td>'.format
+    assert "".join(map(cells, ("0.00", "–", "100.0 %", "100.0 %", "50.0 %"))) in page
 
 
 def test_csv_cells_are_never_formulas(data: ReportData, tmp_path: Path) -> None:

@@ -58,3 +58,18 @@ def test_a_missing_model_is_an_error_when_prepared() -> None:
     with pytest.raises(ValueError, match="models: language_id"):
         KeepLanguage(None, model="/absent.ftz").prepare()
     assert step_name(KeepLanguage(None)) == "keep_language"
+
+
+def test_judges_the_first_characters_only_when_so_told() -> None:
+    text = GERMAN + ENGLISH * 20
+    assert isinstance(judge(KeepLanguage(("en",)), text), Document)
+    rejected = judge(KeepLanguage(("en",), max_characters=len(GERMAN)), text)
+    assert isinstance(rejected, Rejected)
+    assert (rejected.reason, rejected.detail) == ("language_not_wanted", "de")
+    assert rejected.document.text == text
+
+
+@pytest.mark.parametrize("wrong", [{"min_score": 1.01}, {"min_score": -0.1}, {"max_characters": 0}])
+def test_parameters_outside_their_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        KeepLanguage(None, **wrong)  # type: ignore[arg-type]
