@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,61 @@ def test_a_wrong_content_length_costs_one_record(length: int, compress: type[byt
     fate = fates(read(b"".join(map(compress, data))))
     assert fate[:2] == ["0", "damaged_record"]
     assert fate[-1] == "3"
+
+
+COUNT, BAD = 80, 20
+
+
+def eighty() -> list[bytes]:
+    return [
+        record(n, b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + b"<p>%d" % n) for n in range(COUNT)
+    ]
+
+
+def damaged(kind: str) -> bytes:
+    """Eighty records, one a member, with one kind of damage at number 20."""
+    raw = eighty()
+    packed = [gzip.compress(data, mtime=0) for data in raw]
+    size = re.search(rb"Content-Length: \d+", raw[BAD])
+    assert size is not None
+    with_length = {
+        "too long": raw[BAD].replace(size[0], size[0] + b"0"),
+        "too short": raw[BAD].replace(size[0], b"Content-Length: 7"),
+        "not a number": raw[BAD].replace(size[0], b"Content-Length: abc"),
+        "header cut out": raw[BAD].replace(b"Content-Type: text/html\r\n", b""),
+    }
+    match kind:
+        case "flipped":
+            packed[BAD] = flipped(packed[BAD], len(packed[BAD]) // 2)
+        case "checksum":
+            packed[BAD] = packed[BAD][:-8] + bytes(4) + packed[BAD][-4:]
+        case "cut":
+            packed[BAD] = packed[BAD][: len(packed[BAD]) // 2]
+        case "last cut":
+            packed[-1] = packed[-1][: len(packed[-1]) // 2]
+        case "garbage":
+            packed[BAD] = b"\0garbage garbage" * 9
+        case "one member":
+            return gzip.compress(
+                b"".join([*raw[:BAD], with_length["not a number"], *raw[BAD + 1 :]]), mtime=0
+            )
+        case _:
+            packed[BAD] = gzip.compress(with_length[kind], mtime=0)
+    return b"".join(packed)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "flipped", "checksum", "cut", "garbage", "too long", "too short", "not a number", "header cut out",
+        "one member", "last cut",
+    ],
+)  # fmt: skip
+def test_each_kind_of_damage_costs_one_record_and_is_counted(kind: str) -> None:
+    lost = COUNT - 1 if kind == "last cut" else BAD
+    expected = [str(n) for n in range(COUNT)]
+    expected[lost] = "damaged_record"
+    assert fates(read(damaged(kind))) == expected
 
 
 def test_a_record_over_the_limit_is_passed_over() -> None:
