@@ -7,14 +7,29 @@ over versions of the code and over the number of workers.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 SOURCES = ("commoncrawl", "c4", "github", "wikipedia", "books", "arxiv", "stackexchange")
+
+
+_as_utf8 = ctypes.pythonapi.PyUnicode_AsUTF8AndSize
+_as_utf8.argtypes = (ctypes.py_object, ctypes.POINTER(ctypes.c_ssize_t))
+_as_utf8.restype = ctypes.c_void_p
+
+
+def _utf8_length(text: str) -> int:
+    """Length in UTF-8. Python keeps the bytes with the string, so that hashing it and writing it are copies: a page is
+    encoded once in a pass, and not four times."""
+    size = ctypes.c_ssize_t()
+    _as_utf8(text, ctypes.byref(size))
+    return size.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +67,7 @@ class Document:
     def text_bytes(self) -> int:
         """Length of the text in UTF-8 bytes."""
         text = self.text
-        return len(text) if text.isascii() else len(text.encode("utf-8"))
+        return len(text) if text.isascii() else _utf8_length(text)
 
     def with_text(self, text: str) -> Document:
         return replace(self, text=text)
@@ -114,6 +129,21 @@ REMOVED_SCHEMA = pa.schema(
 )
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLAIN = (
+    "id",
+    "source",
+    "text",
+    "url",
+    "title",
+    "license",
+    "language",
+    "language_score",
+    "scores",
+    "metadata",
+)
+
+
 def _origin(origin: Origin) -> dict[str, Any]:
     return {"file": origin.file, "offset": origin.offset, "length": origin.length}
 
@@ -143,22 +173,24 @@ def to_batch(documents: Iterable[Document]) -> pa.RecordBatch:
 
 def from_batch(batch: pa.RecordBatch | pa.Table) -> list[Document]:
     """The documents of a batch or table that has the columns of `SCHEMA`."""
+    columns = {name: batch.column(name).to_pylist() for name in _PLAIN}
+    places = (pc.struct_field(batch.column("origin"), [n]).to_pylist() for n in ("file", "offset", "length"))
+    origins = [Origin(file, offset, length) for file, offset, length in zip(*places, strict=True)]
+    # Parquet has no seconds: what was read holds milliseconds.
+    seconds = batch.column("created").cast(pa.timestamp("s", tz="UTC")).cast(pa.int64()).to_pylist()
+    created = [None if at is None else _EPOCH + timedelta(seconds=at) for at in seconds]
     return [
         Document(
-            id=row["id"],
-            source=row["source"],
-            text=row["text"],
-            origin=Origin(**row["origin"]),
-            url=row["url"],
-            title=row["title"],
-            license=row["license"],
-            created=row["created"].astimezone(UTC) if row["created"] is not None else None,
-            language=row["language"],
-            language_score=row["language_score"],
-            scores=dict(row["scores"]),
-            metadata=dict(row["metadata"]),
+            id, source, text, origin, url, title, license, at, language, score, dict(scores), dict(facts)
         )
-        for row in batch.to_pylist()
+        for id, source, text, origin, url, title, license, at, language, score, scores, facts in zip(
+            *(columns[name] for name in ("id", "source", "text")),
+            origins,
+            *(columns[name] for name in ("url", "title", "license")),
+            created,
+            *(columns[name] for name in ("language", "language_score", "scores", "metadata")),
+            strict=True,
+        )
     ]
 
 

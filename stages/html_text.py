@@ -52,12 +52,16 @@ class PageText:
     text: str
 
 
-def clean_text(text: str) -> str:
-    """The text with `\\n` line ends, without NUL, and with U+FFFD for lone surrogates."""
+def with_line_ends(text: str) -> str:
+    """The text with `\\n` line ends and without NUL."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if "\0" in text:
-        text = text.replace("\0", "")
+    return text.replace("\0", "") if "\0" in text else text
+
+
+def clean_text(text: str) -> str:
+    """The text with `\\n` line ends, without NUL, and with U+FFFD for lone surrogates."""
+    text = with_line_ends(text)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -67,7 +71,7 @@ def clean_text(text: str) -> str:
 
 def _readable(text: str) -> str:
     """Text of a page without soft hyphens, and with `’` where U+0092 stands alone; text encoded twice stays."""
-    text = _SOFT_HYPHEN.sub("", clean_text(text))
+    text = _SOFT_HYPHEN.sub("", with_line_ends(text))
     return _C1.sub(lambda match: _C1_SIGNS[match[1]] if match[1] else match[0], text)
 
 

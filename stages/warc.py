@@ -22,6 +22,7 @@ from stages.warc_bytes import (
     READ_BYTES,
     RECORD_START,
     ZSTD_MAGIC,
+    Ahead,
     Damage,
     Frame,
     Gzip,
@@ -107,19 +108,14 @@ def _read_frames(
     stream: BinaryIO, origin: str, codec: Gzip | Zstd, offset: int, max_record_bytes: int
 ) -> Iterator[WarcRecord | DamagedRecord]:
     """The records of a file of frames, from `offset` on, where `stream` stands."""
-    rest = b""
+    ahead = Ahead(stream)
     found = False
-    while True:
-        if len(rest) < 8:
-            rest += stream.read(READ_BYTES)
-        if not rest:
-            break
-        if codec.name == "zstd" and SKIPPABLE_MAGIC.match(rest):
-            offset += 8 + int.from_bytes(rest[4:8], "little")
-            stream.seek(offset)
-            rest = b""
+    while start := ahead.start(8):
+        if codec.name == "zstd" and SKIPPABLE_MAGIC.match(start):
+            offset += 8 + int.from_bytes(start[4:8], "little")
+            ahead.seek(offset)
             continue
-        frame = Frame(stream, codec, rest, max_record_bytes + MAX_HEADER_BYTES)
+        frame = Frame(ahead, codec, max_record_bytes + MAX_HEADER_BYTES)
         broken: Damage | None = None
         try:
             for record in _read_source(frame, max_record_bytes):
@@ -128,13 +124,13 @@ def _read_frames(
         except Damage as damage:
             broken = damage
         if broken is None:
-            offset, rest = offset + frame.consumed, frame.rest
+            offset += frame.consumed
             continue
         found = found or broken.reason == "record_too_large"
         following = _next_frame(stream, codec, offset + 1)
         yield DamagedRecord(offset, following - offset, broken.reason, broken.detail, frame.position)
-        stream.seek(following)
-        offset, rest = following, b""
+        ahead.seek(following)
+        offset = following
     if not found:
         raise ValueError(
             f"{origin}: not a WARC file (its {codec.name} frames hold no WARC record); give the path of a WARC file"
@@ -202,10 +198,10 @@ def _headers(source: Source) -> tuple[dict[str, str], bool]:
             continue
         name, colon, value = line.partition(":")
         name = name.strip().lower()
-        if not colon or name in headers:
+        if colon and name not in headers:
+            headers[name] = value.strip()
+        else:
             name = ""
-            continue
-        headers[name] = value.strip()
     source.at = end.end()
     return headers, b"\r" not in end.group()
 

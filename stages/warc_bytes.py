@@ -166,13 +166,45 @@ class Plain(Source):
         return self._stream.read(READ_BYTES)
 
 
-class Frame(Source):
-    """The inflated bytes of one frame; `rest` is what was read of the file beyond it."""
+class Ahead:
+    """Compressed bytes of a file, read ahead in large pieces: one for all frames, so that a frame copies what it takes."""
 
-    def __init__(self, stream: BinaryIO, codec: Gzip | Zstd, rest: bytes, allowance: int) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._data = b""
+        self._at = 0
+
+    def seek(self, offset: int) -> None:
+        self._stream.seek(offset)
+        self._data, self._at = b"", 0
+
+    def start(self, size: int) -> bytes:
+        """The next bytes without taking them: `size`, or fewer at the end of the file."""
+        if len(self._data) - self._at < size:
+            self._data = self._data[self._at :] + self._stream.read(READ_BYTES)
+            self._at = 0
+        return self._data[self._at : self._at + size]
+
+    def take(self, size: int) -> bytes:
+        """Up to `size` of the next bytes; none at the end of the file."""
+        if self._at == len(self._data):
+            self._data, self._at = self._stream.read(READ_BYTES), 0
+        taken = self._data[self._at : self._at + size]
+        self._at += len(taken)
+        return taken
+
+    def give_back(self, size: int) -> None:
+        """The last `size` bytes of what was taken last are to be taken again."""
+        self._at -= size
+
+
+class Frame(Source):
+    """The inflated bytes of one frame, from where `ahead` stands; at its end `ahead` stands behind it."""
+
+    def __init__(self, ahead: Ahead, codec: Gzip | Zstd, allowance: int) -> None:
         super().__init__()
-        self._stream, self._codec, self._frame = stream, codec, codec.frame()
-        self.rest, self._allowance = rest, allowance
+        self._ahead, self._codec, self._frame = ahead, codec, codec.frame()
+        self._allowance = allowance
         self.consumed = self._inflated = 0
 
     @property
@@ -180,22 +212,19 @@ class Frame(Source):
         return self._frame.eof
 
     def _piece(self) -> bytes:
-        step = self._codec.step
         while not self._frame.eof:
-            if not self.rest:
-                self.rest = self._stream.read(READ_BYTES)
-                if not self.rest:
-                    raise Damage("damaged_record", f"the file ends inside a {self._codec.name} frame")
-            chunk, self.rest = self.rest[:step], self.rest[step:]
+            chunk = self._ahead.take(self._codec.step)
+            if not chunk:
+                raise Damage("damaged_record", f"the file ends inside a {self._codec.name} frame")
             try:
                 piece = self._frame.decompress(chunk)
             except self._codec.errors as error:
                 raise Damage("damaged_record", f"{self._codec.name}: {error}") from None
             self.consumed += len(chunk)
             if self._frame.eof:
-                unused = self._frame.unused_data
-                self.consumed -= len(unused)
-                self.rest = unused + self.rest
+                unused = len(self._frame.unused_data)
+                self.consumed -= unused
+                self._ahead.give_back(unused)
             self._inflated += len(piece)
             if self._inflated > self._allowance + MAX_INFLATION * self.consumed:
                 raise Damage("record_too_large", f"{self.consumed} bytes inflate to over {self._inflated}")

@@ -1,7 +1,8 @@
 """Common Crawl: the pages of WARC and WET files as documents, and every other record as a rejection.
 
 A WARC `response` gives the visible text of its HTML page (all of it, or the main content), a WET `conversion` the text
-it holds. The title is not part of the text in either: CCNet takes the first line of a WET record (the page's title) out, and strips every line.
+it holds. The title is not part of the text in either: CCNet takes the first line of a WET record (the page's title)
+out, and strips every line.
 Each record and each damaged place of a file is one document or one rejection.
 
 Sources: WARC 1.1 (ISO 28500:2017); RFC 9110 and 9112 (HTTP); CCNet (Wenzek et al. 2020) for WET text.
@@ -22,7 +23,7 @@ import brotli
 from isal import isal_zlib
 
 from stages.document import Document, Origin, Rejected
-from stages.html_text import UnreadablePageError, clean_text, decode_page, page_text
+from stages.html_text import UnreadablePageError, decode_page, page_text, with_line_ends
 from stages.warc import DamagedRecord, WarcRecord, read_records
 from stages.warc_bytes import ISAL_ERROR
 
@@ -57,10 +58,11 @@ class CommonCrawl:
     source: str = "commoncrawl"  # of the documents; another one where the crawl is made into it (C4)
 
     def read(self, stream: BinaryIO, origin: str) -> Iterator[Document | Rejected]:
+        name = PurePath(origin).name
         for record in read_records(stream, origin, self.max_record_bytes):
             where = Origin(origin, record.offset, record.length)
             # Without a record id the place names the record: name of the file, but not the folder, which may change.
-            place = f"{PurePath(origin).name}@{record.offset}+{record.position}"
+            place = f"{name}@{record.offset}+{record.position}"
             if isinstance(record, DamagedRecord):
                 empty = Document(place, self.source, "", where)
                 yield Rejected(empty, record.reason, detail=record.detail)
@@ -117,7 +119,7 @@ class CommonCrawl:
     def _conversion(self, record: WarcRecord, known: Document) -> Document:
         if not record.headers.get("content-type", "text/plain").lower().startswith("text/plain"):
             raise _Unusable("not_a_page", f"conversion to {record.headers['content-type'][:40]}")
-        text = clean_text(record.block.decode("utf-8", "replace")).removesuffix("\n")
+        text = with_line_ends(record.block.decode("utf-8", "replace")).removesuffix("\n")
         lines = [line.strip() for line in text.split("\n")]
         title = lines.pop(0) if self.first_line_is_title else ""
         text = "\n".join(lines)
