@@ -5,9 +5,10 @@ In: a folder that holds, for each language, `<lang>.sp.model` (SentencePiece uni
 perplexity of a document. Follows CCNet (Wenzek et al. 2020, and its code): the text is normalised, becomes one line
 with newlines deleted, and is scored as one sentence of pieces.
 
-Training writes the ARPA text: KenLM's Python package cannot write its binary form. Each line of a training text is a
-sentence, where CCNet took the opening text of an article as one; scoring is CCNet's to the letter.
-`<lang>.json` holds the cut-offs between head, middle and tail: percentiles 30 and 60.
+Training takes the pieces of each line of a text as a sentence, where CCNet took the opening text of an article as one;
+scoring is CCNet's to the letter. The NumPy trainer writes ARPA text, because KenLM's Python package cannot write its
+binary form; lmplz with build_binary gives the binary. `<lang>.json` holds the cut-offs between head, middle and tail:
+percentiles 30 and 60.
 """
 
 from __future__ import annotations
@@ -17,36 +18,37 @@ import json
 import math
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import kenlm
 import numpy as np
 import sentencepiece
 
-from classifiers import kneser_ney
+from classifiers import kneser_ney, lmplz
+from classifiers.lm_text import normalize
+from classifiers.unigram import UnigramSegmenter
+
+Trainer = Literal["numpy", "lmplz", "auto"]
 
 # CCNet, cutoff.csv: head is below the first, middle below the second.
 HEAD_PERCENTILE = 30
 MIDDLE_PERCENTILE = 60
 
-# CCNet's cutoff.csv for the languages of LLaMA's Wikipedia; they hold for CCNet's published models alone.
+# CCNet, cutoff.csv, rows 30 and 60: all 48 languages that it published models for, and those models alone. Of the 20
+# languages of LLaMA's Wikipedia sl, sr and sv are not among them.
 CCNET_CUTOFFS: dict[str, tuple[float, float]] = {
-    "bg": (450, 680), "ca": (210, 330), "cs": (820, 1140), "da": (380, 600), "de": (370, 590), "en": (340, 520),
-    "es": (180, 290), "fr": (180, 330), "hr": (720, 910), "hu": (80, 140), "it": (220, 360), "nl": (430, 650),
-    "pl": (160, 260), "pt": (170, 270), "ro": (180, 270), "ru": (210, 310), "uk": (140, 220),
+    "af": (540, 770), "ar": (490, 790), "az": (600, 950), "be": (670, 910), "bg": (450, 680), "bn": (190, 300),
+    "ca": (210, 330), "cs": (820, 1140), "da": (380, 600), "de": (370, 590), "el": (450, 670), "en": (340, 520),
+    "es": (180, 290), "et": (1270, 1620), "fa": (370, 700), "fi": (1110, 1500), "fr": (180, 330), "gu": (1110, 1570),
+    "he": (1280, 1710), "hi": (480, 790), "hr": (720, 910), "hu": (80, 140), "hy": (750, 1080), "id": (600, 970),
+    "is": (850, 1190), "it": (220, 360), "ja": (1110, 1450), "ka": (910, 1310), "kk": (610, 930), "km": (1040, 2180),
+    "kn": (2210, 2800), "ko": (920, 2130), "lt": (190, 270), "lv": (1130, 1480), "mk": (530, 740), "ml": (2430, 3220),
+    "mn": (680, 1010), "mr": (1380, 1870), "my": (2530, 3040), "ne": (860, 1130), "nl": (430, 650), "no": (430, 680),
+    "pl": (160, 260), "pt": (170, 270), "ro": (180, 270), "ru": (210, 310), "uk": (140, 220), "zh": (1460, 1950),
 }  # fmt: skip
 
-# CCNet's 34 punctuation signs by what they become. It lists the full-width digit one as well, which never takes
-# effect because digits are replaced first; it is left out here.
-_PUNCTUATION = {
-    '"': "„”“«»」「《》", "'": "´’", ",": "，、", ".": "。", ". ": "．", ":": "∶：", ";": "；", "?": "？", "!": "！",
-    "(": "（", ")": "）", "-": "–━►", " - ": "—", "~": "～", "...": "…", "<": "〈", ">": "〉", "[": "【", "]": "】",
-    "%": "％",
-}  # fmt: skip
-_ASCII_OF = {sign: plain for plain, signs in _PUNCTUATION.items() for sign in signs}
 _LANGUAGE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 _CHARACTER_COVERAGE = 0.9995  # CCNet, Makefile
@@ -54,37 +56,6 @@ _BYTES_PER_PIECE = (
     100  # own: one piece for 100 bytes of text; CCNet's fixed 65,536 would memorise a small corpus
 )
 _LEAST_VOCABULARY = 256
-
-
-class _Normalization(dict[int, str]):
-    """The replacement of each character, worked out when it is first met; at most one entry per code point."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        category = unicodedata.category(character)
-        if category == "Nd":
-            replacement = "0"
-        elif category in ("Mn", "Cc"):
-            replacement = ""
-        else:
-            replacement = _ASCII_OF.get(character, character)
-        self[code] = replacement
-        return replacement
-
-
-_NORMALIZATION = _Normalization()
-
-
-def normalize(text: str) -> str:
-    """The text as CCNet's language models were trained on it.
-
-    Stripped, lower case, accents removed (NFD without non-spacing marks), each decimal digit of any script `0`, CCNet's
-    punctuation signs in ASCII, control characters (newline and tab too) deleted.
-    """
-    text = text.strip().lower()
-    if not text.isascii():
-        text = unicodedata.normalize("NFD", text)
-    return text.translate(_NORMALIZATION)
 
 
 def model_files(folder: str | os.PathLike[str], language: str) -> tuple[Path, Path] | None:
@@ -136,24 +107,32 @@ class PerplexityModel:
         config.arpa_complain = kenlm.ARPALoadComplain.NONE
         config.show_progress = False
         try:
-            self._pieces = sentencepiece.SentencePieceProcessor(model_file=str(pieces))
+            self._processor = sentencepiece.SentencePieceProcessor(model_file=str(pieces))
+            self._segmenter = UnigramSegmenter.of(self._processor)
             self._model = kenlm.Model(str(model), config)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             message = " ".join(str(error).split())
             raise ValueError(
                 f"cannot load the {language} model in {folder} ({message}); get it again"
             ) from error
 
-    def pieces(self, text: str) -> list[str]:
-        """The SentencePiece pieces of the normalised text."""
-        pieces: list[str] = self._pieces.encode(normalize(text), out_type=str)
-        return pieces
+    def pieces(self, text: str) -> tuple[bytes, int]:
+        """The SentencePiece pieces of the normalised text, UTF-8 and joined by blanks, and how many they are."""
+        if self._segmenter is not None:
+            return self._segmenter.segment(text)
+        pieces: list[str] = self._processor.encode(normalize(text), out_type=str)
+        return " ".join(pieces).encode(), len(pieces)
 
-    def perplexity(self, text: str) -> float:
-        """10 ^ (-log10 probability / (pieces + 1)) of the whole text as one sentence; the 1 is its end."""
-        pieces = self.pieces(text)
-        score: float = self._model.score(" ".join(pieces))
-        return float(10.0 ** (-score / (len(pieces) + 1)))
+    def perplexity(self, text: str) -> float | None:
+        """10 ^ (-log10 probability / (pieces + 1)) of the whole text as one sentence; the 1 is its end.
+
+        None when no piece is left of the text.
+        """
+        pieces, count = self.pieces(text)
+        if not count:
+            return None
+        score: float = self._model.score(pieces)
+        return float(10.0 ** (-score / (count + 1)))
 
 
 def cutoffs(perplexities: Iterable[float]) -> tuple[float, float]:
@@ -197,6 +176,7 @@ class TrainingReport(TypedDict):
     """What `train_language_model` did. `cut_short` says that `max_bytes` ended the text."""
 
     language: str
+    trainer: Literal["numpy", "lmplz"]
     order: int
     lines: int
     bytes: int
@@ -210,23 +190,40 @@ def _normalized_lines(texts: Iterable[str]) -> Iterator[str]:
     return (normal for text in texts for line in text.split("\n") if (normal := normalize(line)))
 
 
+def resolve_trainer(trainer: Trainer, programs_folder: str = "") -> Literal["numpy", "lmplz"]:
+    """Which trainer a setting means here: `auto` is lmplz where it is found. ValueError where `lmplz` is not."""
+    if trainer == "numpy":
+        return "numpy"
+    if lmplz.find_programs(programs_folder) is not None:
+        return "lmplz"
+    if trainer == "auto":
+        return "numpy"
+    raise ValueError(
+        f"lmplz is not in {programs_folder or 'PATH'}; build it with .ci/build_lmplz.sh or train with numpy"
+    )
+
+
 def train_language_model(
     texts: Iterable[str],
     folder: str | os.PathLike[str],
     language: str,
     order: int = 5,  # CCNet, Makefile
     vocabulary: int = 65_536,  # CCNet, Makefile
-    max_bytes: int = 32_000_000,  # own: about 1.5 GB of memory
+    max_bytes: int = 32_000_000,  # own: 8 M tokens, 0.9 GB of memory, 2.5 minutes
     held_out: Iterable[str] | None = None,
+    trainer: Trainer = "numpy",  # own: the model must not depend on what else a machine has installed
+    programs_folder: str = "",
 ) -> TrainingReport:
     """Train `<lang>.sp.model` and `<lang>.arpa` in a folder; with `held_out` texts also the cut-offs `<lang>.json`.
 
     Texts are taken in the order given until `max_bytes` of normalised UTF-8 are read. The vocabulary is at most
-    `vocabulary` and at most one piece for 100 bytes. Equal texts give equal bytes. Raises ValueError when there is no
-    text to train on.
+    `vocabulary` and at most one piece for 100 bytes. `trainer` lmplz is KenLM's program, in `programs_folder` or on the
+    PATH; with build_binary beside it the model is `<lang>.arpa.bin`. Equal texts and trainer give equal bytes. Raises
+    ValueError when there is no text to train on or the trainer is not there.
     """
     if not _LANGUAGE.fullmatch(language):
         raise ValueError(f"language {language!r} is not a language code; use letters, digits, - and _")
+    chosen = resolve_trainer(trainer, programs_folder)
     lines: list[str] = []
     size, cut_short = 0, False
     for line in _normalized_lines(texts):
@@ -243,26 +240,38 @@ def train_language_model(
     destination = Path(folder)
     destination.mkdir(parents=True, exist_ok=True)
     pieces = _train_pieces(lines, language, vocabulary, size)
-    _write_whole(destination / f"{language}.sp.model", pieces)
     processor = sentencepiece.SentencePieceProcessor(model_proto=pieces)
-    arpa = destination / f"{language}.arpa"
-    temporary = arpa.with_name(arpa.name + ".tmp")
-    discounts = kneser_ney.train((processor.encode(line, out_type=str) for line in lines), order, temporary)
-    os.replace(temporary, arpa)
+    sentences = (processor.encode(line, out_type=str) for line in lines)
+    programs = lmplz.find_programs(programs_folder) if chosen == "lmplz" else None
+    if programs is not None:
+        path, discounts = lmplz.train(
+            sentences, order, processor.get_piece_size(), programs, destination, language
+        )
+    else:
+        path = destination / f"{language}.arpa"
+        temporary = path.with_name(path.name + ".tmp")
+        discounts = [list(d) for d in kneser_ney.train(sentences, order, temporary)]
+        os.replace(temporary, path)
+    _write_whole(destination / f"{language}.sp.model", pieces)
+    for form in (f"{language}.arpa.bin", f"{language}.arpa"):
+        if form != path.name:  # a model of an earlier training
+            Path(destination, form).unlink(missing_ok=True)
     measured: list[float] | None = None
     if held_out is not None:
         model = PerplexityModel(destination, language)
+        found = (model.perplexity(text) for text in held_out)
         measured = list(
-            write_cutoffs(destination, language, (round(model.perplexity(t), 1) for t in held_out))
+            write_cutoffs(destination, language, (round(value, 1) for value in found if value is not None))
         )
     return TrainingReport(
         language=language,
+        trainer=chosen,
         order=order,
         lines=len(lines),
         bytes=size,
         cut_short=cut_short,
         vocabulary=processor.get_piece_size(),
-        discounts=[list(d) for d in discounts],
+        discounts=discounts,
         cutoffs=measured,
     )
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from classifiers.perplexity import resolve_trainer
 from pipeline.c4_duplicates import DropRepeatedC4Lines, DropRepeatedUrls
 from pipeline.curate import READ
 from pipeline.duplicates import DropDuplicateDocuments, DropDuplicateLines, DropRepeatedIds
@@ -198,11 +199,21 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
             if chosen.languages is not None and isinstance(step, KeepLanguage | KeepWikipediaLanguage):
                 parameters.setdefault("languages", list(chosen.languages))
             chosen_step = _with(step, parameters, f"sources.{source}.steps.{name}")
+            if isinstance(chosen_step, TrainPerplexity):
+                chosen_step = _with_trainer(chosen_step, f"sources.{source}.steps.{name}")
             if isinstance(chosen_step, KeepReferences) and chosen_step.keep_fraction is not None:
                 _check_trained(settings, f"sources.{source}.steps.{name}.keep_fraction")
             steps.append(chosen_step)
         resolved[source] = SourceRecipe(reader, tuple(steps))
     return resolved
+
+
+def _with_trainer(step: TrainPerplexity, where: str) -> TrainPerplexity:
+    """The step with the trainer that `auto` means here, so that the configuration of the run tells."""
+    try:
+        return dataclasses.replace(step, trainer=resolve_trainer(step.trainer, step.kenlm_programs))
+    except ValueError as error:
+        raise UsageError(f"{where}.trainer: {error}") from error
 
 
 def _check_trained(settings: Settings, where: str) -> None:

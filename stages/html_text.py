@@ -33,6 +33,7 @@ _C1_SIGNS = {chr(byte): bytes([byte]).decode("cp1252", "ignore") or chr(byte) fo
 _C1 = re.compile(
     "(?:[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})+|([\x80-\x9f])"
 )
+_ANY_C1 = re.compile("[\x80-\x9f]")
 _TAG = re.compile(r"<[a-zA-Z](?:[^>=]++|=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|))*+")
 _QUOTED = re.compile(r"=\s*+(?:\"[^\"]*+\"?|'[^']*+'?)")
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
@@ -71,7 +72,11 @@ def clean_text(text: str) -> str:
 
 def _readable(text: str) -> str:
     """Text of a page without soft hyphens, and with `’` where U+0092 stands alone; text encoded twice stays."""
-    text = _SOFT_HYPHEN.sub("", with_line_ends(text))
+    text = with_line_ends(text)
+    if "\xad" in text:
+        text = _SOFT_HYPHEN.sub("", text)
+    if not _ANY_C1.search(text):
+        return text
     return _C1.sub(lambda match: _C1_SIGNS[match[1]] if match[1] else match[0], text)
 
 
@@ -104,8 +109,9 @@ def decode_page(page: bytes, declared: str | None) -> tuple[str, str]:
             text = page.decode(charset, "replace")
         except LookupError:
             continue
-        strange = len(text) - len(text.encode("ascii", "ignore"))
-        fraction = text.count("\ufffd") / strange if strange else 0.0
+        unreadable = text.count("\ufffd")
+        strange = len(text) - len(text.encode("ascii", "ignore")) if unreadable else 1
+        fraction = unreadable / strange
         if fraction <= MAX_UNDECODABLE_FRACTION:
             return text, charset
         if fraction < fewest:

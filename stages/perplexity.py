@@ -1,9 +1,9 @@
 """Keeps documents whose perplexity under a language model of Wikipedia is low enough, as CCNet.
 
 In: a document with its language. Out: the document with score `perplexity` (one decimal) and metadata `bucket` (head,
-middle, tail; all when its language has no model), or a rejection. Follows CCNet: head is below percentile 30, middle
-below 60, a perplexity equal to a cut-off falls in the worse bucket. LLaMA does not say which buckets it kept;
-RedPajama v1 kept head and middle.
+middle, tail; all when its language has no model or no piece is left of its text), or a rejection. Follows CCNet: head
+is below percentile 30, middle below 60, a perplexity equal to a cut-off falls in the worse bucket. LLaMA does not say
+which buckets it kept; RedPajama v1 kept head and middle.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def _cutoffs(name: str, folder: str, language: str) -> tuple[float, float]:
         )
     if language not in CCNET_CUTOFFS:
         raise ValueError(
-            f"CCNet's cut-offs for {language} are not known; set cutoffs to folder and write {language}.json"
+            f"CCNet has no cut-offs for {language}; set cutoffs to folder and write {language}.json in {folder}"
         )
     return CCNET_CUTOFFS[language]
 
 
 @dataclass(frozen=True)
 class KeepPerplexity:
-    """Keep documents of the buckets in `keep`, and all documents in a language without a model (bucket `all`).
+    """Keep documents of the buckets in `keep`, and all documents that have no perplexity (bucket `all`).
 
     `cutoffs` is `folder` (`<lang>.json` beside the model) or `ccnet` (its constants, for its published models).
     """
@@ -66,7 +66,10 @@ class KeepPerplexity:
             language = document.language
             if language is None or language not in bounds:
                 return document.with_metadata(bucket="all")
-            perplexity = round(load(language).perplexity(document.text), 1)  # CCNet rounds before it compares
+            exact = load(language).perplexity(document.text)
+            if exact is None:
+                return document.with_metadata(bucket="all")
+            perplexity = round(exact, 1)  # CCNet rounds before it compares
             p30, p60 = bounds[language]
             bucket = "head" if perplexity < p30 else "middle" if perplexity < p60 else "tail"
             document = document.with_scores(perplexity=perplexity).with_metadata(bucket=bucket)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import random
+from collections import Counter
+
 import pytest
 
 from classifiers.ngram_counts import NgramCounts, count_ngrams
@@ -48,3 +51,31 @@ def test_refuses_a_token_that_arpa_cannot_hold(token: str) -> None:
 def test_refuses_an_empty_corpus() -> None:
     with pytest.raises(ValueError, match="no sentence"):
         count_ngrams([], 2)
+
+
+@pytest.mark.parametrize("order", [0, 7])
+def test_refuses_an_order_that_kenlm_does_not_read(order: int) -> None:
+    with pytest.raises(ValueError, match="it must be 1 to 6"):
+        count_ngrams([["a"]], order)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equals_counting_in_dictionaries(seed: int) -> None:
+    choose = random.Random(seed)
+    words = [chr(ord("a") + i) for i in range(choose.choice([1, 3, 20]))]
+    sentences = [choose.choices(words, k=choose.randint(0, 12)) for _ in range(choose.choice([1, 60]))]
+    order = choose.randint(1, 6)
+    counts = count_ngrams(sentences, order)
+    ids = {word: id for id, word in enumerate(counts.words)}
+    for n in range(1, order + 1):
+        expected = Counter(
+            " ".join(marked[i : i + n])
+            for marked in (["<s>", *sentence, "</s>"] for sentence in sentences)
+            for i in range(len(marked) - n + 1)
+        )
+        found = spelled(counts, n)
+        assert {ngram: count for ngram, count in found.items() if ngram != "<unk>"} == expected
+        assert list(found) == sorted(found, key=lambda ngram: [ids[word] for word in ngram.split(" ")])
+        shorter = list(spelled(counts, n - 1)) if n > 1 else []
+        for ngram, suffix in zip(found, counts.tables[n - 1].suffix, strict=True):
+            assert n == 1 or shorter[suffix] == ngram.split(" ", 1)[1]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,16 @@ def test_scores_with_the_model_of_the_language(models: str) -> None:
     kept = KeepPerplexity(models).prepare()(page())
     assert isinstance(kept, Document)
     assert kept.metadata["bucket"] == "head"
-    assert kept.scores["perplexity"] == round(PerplexityModel(models, "en").perplexity(kept.text), 1)
+    perplexity = PerplexityModel(models, "en").perplexity(kept.text)
+    assert perplexity is not None
+    assert kept.scores["perplexity"] == round(perplexity, 1)
+
+
+def test_a_text_of_which_no_piece_is_left_is_kept_and_marked(models: str) -> None:
+    kept = KeepPerplexity(models).prepare()(replace(page(), text="\u0301\n"))
+    assert isinstance(kept, Document)
+    assert kept.metadata["bucket"] == "all"
+    assert "perplexity" not in kept.scores
 
 
 @pytest.mark.parametrize("language", ["de", "../en", None])
