@@ -123,5 +123,6 @@ def _outcomes(run: str, given: RawInput | str) -> Iterator[Outcome]:
     if isinstance(given, str):
         yield from documents_of(files.join(run, given))
         return
+    reader: Reader = localized(run, given.reader)
     with files.open_binary(given.path) as stream:
-        yield from given.reader.read(stream, given.origin)
+        yield from reader.read(stream, given.origin)

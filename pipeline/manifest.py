@@ -18,7 +18,7 @@ from mixtures.conservation import conservation_problems
 from mixtures.mixture import Mixture, plan_mixture
 from pipeline.curate import READ
 from pipeline.inputs import Input
-from pipeline.model_files import BAD_WORDS_PATH, LANGUAGE_ID_PATH, LM_FOLDER, REFERENCE_PATH
+from pipeline.model_files import BAD_WORDS_PATH, EXTRACTION_PATH, LANGUAGE_ID_PATH, LM_FOLDER, REFERENCE_PATH
 from pipeline.parts import add_counts
 from pipeline.plan import Done
 from pipeline.plan_run import TOKENIZER, RunPlan
@@ -186,6 +186,8 @@ def _models(done: Done, training: Mapping[str, list[dict[str, Any]]]) -> dict[st
         models["reference"] = {"sha256": digests[REFERENCE_PATH], **(reports[0] if reports else {})}
     if BAD_WORDS_PATH in digests:
         models["bad_words"] = {"sha256": digests[BAD_WORDS_PATH]}
+    if EXTRACTION_PATH in digests:
+        models["extraction"] = {"sha256": digests[EXTRACTION_PATH]}
     return models
 
 

@@ -20,22 +20,26 @@ from stages.bad_words import DropBadWords
 from stages.language import KeepLanguage
 from stages.perplexity import KeepPerplexity
 from stages.references import KeepReferences
+from stages.sources.common_crawl import CommonCrawl
 
 MODELS_NODE = "models"
 LANGUAGE_ID_PATH = "models/language_id.ftz"
 LM_FOLDER = "models/lm"
 REFERENCE_PATH = "models/reference.bin"
 BAD_WORDS_PATH = "models/bad_words.txt"
+EXTRACTION_PATH = "models/extraction.json"
 
 
 def model_path(step: object) -> str:
-    """Where the model of a step lies in the run, empty for a step without one."""
+    """Where the model of a step or reader lies in the run, empty for one without."""
     if isinstance(step, KeepLanguage):
         return LANGUAGE_ID_PATH
     if isinstance(step, KeepPerplexity):
         return LM_FOLDER
     if isinstance(step, DropBadWords):
         return BAD_WORDS_PATH
+    if isinstance(step, CommonCrawl):
+        return EXTRACTION_PATH if step.extraction == EXTRACTION_PATH else ""
     return REFERENCE_PATH if isinstance(step, KeepReferences) else ""
 
 
@@ -59,8 +63,8 @@ def localized(run: str, step: Any) -> Any:
 def _with(step: Any, path: str) -> Any:
     if not path:
         return step
-    field = "models" if isinstance(step, KeepPerplexity) else "model"
-    return dataclasses.replace(step, **{field: path})
+    fields = {KeepPerplexity: "models", CommonCrawl: "extraction"}
+    return dataclasses.replace(step, **{fields.get(type(step), "model"): path})
 
 
 @cache

@@ -25,6 +25,7 @@ from pipeline.encode import (
 from pipeline.inputs import Input
 from pipeline.model_files import (
     BAD_WORDS_PATH,
+    EXTRACTION_PATH,
     LANGUAGE_ID_PATH,
     LM_FOLDER,
     MODELS_NODE,
@@ -50,6 +51,7 @@ from pipeline.train_models import (
     train_classifier,
     train_one_language,
 )
+from stages.extraction.weights import PROFILES
 from stages.language import KeepLanguage
 from tokenizer.order import SPLITS
 from tokenizer.shards import shard_name
@@ -154,6 +156,13 @@ class RunPlanner:
             if not files.exists(path):
                 raise UsageError(f"models.bad_words: {path} is not there; name a list, one word a line")
             copies.append((path, BAD_WORDS_PATH))
+        if models.extraction not in PROFILES:
+            path = self._settings.path(models.extraction)
+            if not files.exists(path):
+                raise UsageError(
+                    f"models.extraction: {path} is not there; name a file, {' or '.join(PROFILES)}"
+                )
+            copies.append((path, EXTRACTION_PATH))
 
         def make() -> list[Task]:
             return [

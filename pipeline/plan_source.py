@@ -158,6 +158,7 @@ class _SourcePlanner:
         source_input = self._inputs[number]
         reads[source_input.name] = source_input.checksum
         reads.update(self._companions)
+        reads.update(self._done.models(model_prefix(self._recipe.reader)))
         return RawInput(source_input.path, source_input.name, self._reader(source_input))
 
     def _reader(self, source_input: Input) -> Reader:

@@ -23,6 +23,7 @@ from classifiers.perplexity import resolve_trainer
 from pipeline.c4_duplicates import DropRepeatedC4Lines, DropRepeatedUrls
 from pipeline.curate import READ
 from pipeline.duplicates import DropDuplicateDocuments, DropDuplicateLines, DropRepeatedIds
+from pipeline.model_files import EXTRACTION_PATH
 from pipeline.near_duplicate_books import DropNearDuplicateBooks
 from pipeline.near_duplicates import DropNearDuplicates
 from pipeline.settings import NONE, TRAIN, ModelSettings, Settings, UsageError, nearest
@@ -31,6 +32,7 @@ from stages.bad_words import DropBadWords
 from stages.book_text import CleanGutenberg
 from stages.c4_language import KeepC4English
 from stages.c4_rules import CleanC4Page, TakeC4Lines
+from stages.extraction.weights import PROFILES
 from stages.fineweb import KeepFineweb, MeasureFineweb
 from stages.gopher import KeepGopher, MeasureGopher
 from stages.language import KeepLanguage
@@ -191,6 +193,11 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
                 known = [READ, *dict(named)]
                 raise UsageError(f"sources.{source}.steps: no step {name!r} here; {nearest(name, known)}")
         reader = _with(recipe.reader, given.get(READ, {}), f"sources.{source}.steps.{READ}")
+        if isinstance(reader, CommonCrawl):
+            weights = settings.models.extraction
+            reader = dataclasses.replace(
+                reader, extraction=weights if weights in PROFILES else EXTRACTION_PATH
+            )
         steps = []
         for name, step in named:
             if _left_out(step, settings.models):

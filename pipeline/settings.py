@@ -45,12 +45,14 @@ class SourceSettings:
 class ModelSettings:
     """`language_id`: path of a fastText model, None for lid.176.ftz of the installed package. `lm`: a folder with
     <language>.arpa(.bin) and <language>.sp.model, or `train`, or `none`. `reference`: a file, `train` or `none`.
-    `bad_words`: a list for C4 made from the crawl, or `none`."""
+    `bad_words`: a list for C4 made from the crawl, or `none`. `extraction`: weights of the main content of a page,
+    `web` or `article` of this package, or a file."""
 
     language_id: str | None = None
     lm: str = TRAIN
     reference: str = TRAIN
     bad_words: str = NONE
+    extraction: str = "web"
 
 
 @dataclass(frozen=True)

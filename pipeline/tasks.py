@@ -129,8 +129,9 @@ def imported_names(path: Path) -> frozenset[str]:
 
 @cache
 def code_digest(modules: tuple[str, ...]) -> str:
-    """Digest of the sources of these modules and of all modules of our rooms that they import, directly or not, and
-    of the versions of the distributions that those import: the code version of a step, kept by nobody by hand."""
+    """Digest of the sources of these modules and of all modules of our rooms that they import, directly or not, of the
+    numbers in JSON beside them, and of the versions of the distributions that those import: the code version of a step,
+    kept by nobody by hand."""
     sources: dict[str, Path] = {}
     outside: set[str] = set()
     waiting = list(modules)
@@ -144,6 +145,8 @@ def code_digest(modules: tuple[str, ...]) -> str:
             continue
         sources[module] = Path(spec.origin)
         waiting.extend(imported_names(sources[module]))
+        package = module.rpartition(".")[0]
+        sources.update({f"{package}/{data.name}": data for data in Path(spec.origin).parent.glob("*.json")})
     digest = hashlib.sha256(platform.python_version().encode())  # its Unicode tables are part of what we do
     for module, path in sorted(sources.items()):
         digest.update(module.encode() + b"\0" + path.read_bytes() + b"\0")

@@ -1,4 +1,5 @@
-"""From the bytes of a web page to its text: the page's charset, and the whole visible text, as a WET file has it.
+"""From the bytes of a web page to its text: the page's charset, and the whole visible text as a WET file has it, or
+the main content.
 
 Charset, in this order: byte order mark; UTF-8 if the bytes are valid UTF-8 (pages of other charsets almost never are);
 what HTTP declares; what the page declares; what detection says. Labels are read as the WHATWG
@@ -9,15 +10,19 @@ hyphens; C1 control characters become the signs of windows-1252 that they stand 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 from resiliparse.parse.html import HTMLTree
 
+from stages.extraction.extract import Extractor
+
 MAX_UNDECODABLE_FRACTION = 0.1  # of the non-ASCII characters; a wrong multi-byte charset replaces nearly all
 MAX_UNDECODABLE_IN_TEXT = 0.001  # of all characters, read by the best guess: a few broken bytes may be
 MAX_ATTRIBUTES = 10_000  # of one tag: the parser is quadratic in them, 10,000 take 0.3 s, 100,000 take 20 s
+MAX_TAGS = 500_000  # of a page whose blocks are scored: a million take 2 s and 500 MB; real pages of 5 MB have 100,000
 SEARCHED_CHARACTERS = 128 << 10  # shorter pages cannot hold enough attributes to be slow
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -49,8 +54,11 @@ class UnreadablePageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PageText:
+    """`facts` are what else the page says of itself, for a document's metadata."""
+
     title: str
     text: str
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def with_line_ends(text: str) -> str:
@@ -70,7 +78,7 @@ def clean_text(text: str) -> str:
     return text
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
     """Text of a page without soft hyphens, and with `’` where U+0092 stands alone; text encoded twice stays."""
     text = with_line_ends(text)
     if "\xad" in text:
@@ -123,8 +131,8 @@ def decode_page(page: bytes, declared: str | None) -> tuple[str, str]:
     )
 
 
-def page_text(html: str, main_content: bool = False) -> PageText:
-    """Title and visible text of a page: all of it as a WET file has it, or its main content.
+def page_text(html: str) -> PageText:
+    """Title and visible text of a page, all of it, as a WET file has it.
 
     Raises UnreadablePageError: `html_too_complex` for a page made to be slow, `no_text` when nothing is visible.
     """
@@ -135,12 +143,30 @@ def page_text(html: str, main_content: bool = False) -> PageText:
                 if attributes > MAX_ATTRIBUTES:
                     raise UnreadablePageError("html_too_complex", f"a tag with {attributes} attributes")
     tree = HTMLTree.parse(html)
-    plain = (
-        extract_plain_text(tree, main_content=True, alt_texts=False, comments=False, post_meta=False)
-        if main_content
-        else extract_plain_text(tree, main_content=False, alt_texts=False)
-    )
-    text = _readable(plain).strip()
+    text = readable(extract_plain_text(tree, main_content=False, alt_texts=False)).strip()
     if not text:
         raise UnreadablePageError("no_text", "the page shows no text")
-    return PageText(" ".join(_readable(tree.title or "").split()), text)
+    return PageText(" ".join(readable(tree.title or "").split()), text)
+
+
+def main_text(html: str, extractor: Extractor) -> PageText:
+    """Title and main content of a page, with `html_language`, `published` and `canonical_url` where it names them, and
+    `extraction` where no block was taken for main content (`best_subtree`, `whole_page`).
+
+    Raises UnreadablePageError: `html_too_complex` for a page of too many tags, `no_text` when nothing is visible.
+    """
+    tags = html.count("<")
+    if tags > MAX_TAGS:
+        raise UnreadablePageError("html_too_complex", f"{tags} tags")
+    found = extractor.extract(html)
+    text = readable(found.text).strip()
+    if not text:
+        raise UnreadablePageError("no_text", "the page shows no text")
+    facts = {
+        "html_language": found.language or "",
+        "published": found.date.isoformat() if found.date else "",
+        "canonical_url": found.canonical_url or "",
+        "extraction": found.fallback,
+    }
+    title = " ".join(readable(found.title).split())
+    return PageText(title, text, {name: value for name, value in facts.items() if value})

@@ -167,7 +167,7 @@ class Plain(Source):
 
 
 class Ahead:
-    """Compressed bytes of a file, read ahead in large pieces: one for all frames, so that a frame copies what it takes."""
+    """Compressed bytes of a file, read ahead in large pieces; one for all frames, so that each copies its own only."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

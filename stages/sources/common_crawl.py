@@ -15,15 +15,18 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import PurePath
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 from urllib.parse import urlsplit
 
 import brotli
 from isal import isal_zlib
 
 from stages.document import Document, Origin, Rejected
-from stages.html_text import UnreadablePageError, decode_page, page_text, with_line_ends
+from stages.extraction.extract import Extractor
+from stages.extraction.weights import load_weights
+from stages.html_text import UnreadablePageError, decode_page, main_text, page_text, with_line_ends
 from stages.warc import DamagedRecord, WarcRecord, read_records
 from stages.warc_bytes import ISAL_ERROR
 
@@ -55,10 +58,16 @@ class CommonCrawl:
     max_record_bytes: int = 16 << 20  # of a block, and of a decoded page; Common Crawl cuts at 1 to 5 MiB
     first_line_is_title: bool = True  # of WET text; cc_net's process_wet_file
     main_content: bool = False  # of HTML; CCNet reads WET text, which has menus and footers too
+    extraction: str = "web"  # weights of the main content: `article`, `web`, or a file (`models.extraction`)
+    extraction_threshold: float | None = None  # a block's least score; None: that of the weights
+    comments: Literal["scored", "kept", "dropped"] = "scored"  # of readers, in the main content
     source: str = "commoncrawl"  # of the documents; another one where the crawl is made into it (C4)
 
     def read(self, stream: BinaryIO, origin: str) -> Iterator[Document | Rejected]:
         name = PurePath(origin).name
+        extractor = None
+        if self.main_content:
+            extractor = _extractor(self.extraction, self.extraction_threshold, self.comments)
         for record in read_records(stream, origin, self.max_record_bytes):
             where = Origin(origin, record.offset, record.length)
             # Without a record id the place names the record: name of the file, but not the folder, which may change.
@@ -70,7 +79,7 @@ class CommonCrawl:
             known = _known(record, self.source, place, where)
             try:
                 if record.type == "response":
-                    yield self._page(record, known)
+                    yield self._page(record, known, extractor)
                 elif record.type == "conversion":
                     yield self._conversion(record, known)
                 else:
@@ -80,7 +89,7 @@ class CommonCrawl:
             except UnreadablePageError as error:
                 yield Rejected(known, error.reason, detail=str(error))
 
-    def _page(self, record: WarcRecord, known: Document) -> Document:
+    def _page(self, record: WarcRecord, known: Document, extractor: Extractor | None) -> Document:
         if not record.headers.get("content-type", "application/http").lower().startswith("application/http"):
             raise _Unusable("not_a_page", f"response of {record.headers['content-type'][:40]}")
         status = _STATUS.match(record.block)
@@ -104,7 +113,7 @@ class CommonCrawl:
             raise _Unusable("not_html", f"{media_type} that begins with {payload[:5]!r}")
         declared = _CHARSET.search(content_type)
         html, charset = decode_page(payload, declared.group(1) if declared else None)
-        page = page_text(html, self.main_content)
+        page = main_text(html, extractor) if extractor else page_text(html)
         found = Document(
             known.id,
             known.source,
@@ -114,7 +123,7 @@ class CommonCrawl:
             page.title or None,
             created=known.created,
         )
-        return found.with_metadata(**known.metadata, charset=charset)
+        return found.with_metadata(**known.metadata, **page.facts, charset=charset)
 
     def _conversion(self, record: WarcRecord, known: Document) -> Document:
         if not record.headers.get("content-type", "text/plain").lower().startswith("text/plain"):
@@ -129,6 +138,13 @@ class CommonCrawl:
             known.id, known.source, text, known.origin, known.url, title or None, created=known.created
         )
         return found.with_metadata(**known.metadata, charset="utf-8")
+
+
+@lru_cache(maxsize=4)
+def _extractor(
+    weights: str, threshold: float | None, comments: Literal["scored", "kept", "dropped"]
+) -> Extractor:
+    return Extractor(load_weights(weights), threshold, comments)
 
 
 def _known(record: WarcRecord, source: str, place: str, where: Origin) -> Document:
