@@ -37,7 +37,7 @@ from mixtures.report_data import (
     State,
     StepData,
 )
-from mixtures.report_tables import tables
+from mixtures.report_tables import cluster_sizes, tables
 
 MAX_SAMPLES_PER_REASON = 20  # what one person reads before deciding about a rule
 MAX_KEPT_PER_SOURCE = 20
@@ -66,6 +66,15 @@ class _Step:
 
 
 @dataclass(frozen=True, slots=True)
+class _Clusters:
+    """Clusters that a search for near-duplicates found: (smallest, largest size, clusters) in rising order."""
+
+    step: str
+    dropped: int
+    sizes: Sequence[tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class _Source:
     name: str
     color: str
@@ -74,6 +83,7 @@ class _Source:
     raw: Amount
     widest: Amount
     problems: Sequence[str]
+    clusters: Sequence[_Clusters]
     kept_samples: Sequence[KeptSample]
 
 
@@ -129,6 +139,11 @@ def _source(data: ReportData, name: str, color: str) -> _Source:
             "bytes": max((max(step["bytes_in"], step["bytes_kept"]) for step in facts["steps"]), default=0),
         },
         problems=conservation_problems(facts),
+        clusters=[
+            _Clusters(step, found["dropped"], cluster_sizes(found))
+            for step, found in sorted(facts.get("duplicates", {}).items())
+            if "cluster_sizes" in found
+        ],
         kept_samples=[s for s in data.get("kept_samples", ()) if s["source"] == name][:MAX_KEPT_PER_SOURCE],
     )
 

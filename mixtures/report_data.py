@@ -59,6 +59,15 @@ class Tokens(TypedDict):
     validation: int
 
 
+class DuplicatesData(TypedDict):
+    """What a duplicate search compared and dropped; clusters of near-duplicates by size in powers of two (the entry of
+    `4` counts clusters of 4 to 7 documents)."""
+
+    units: int
+    dropped: int
+    cluster_sizes: NotRequired[Mapping[str, int]]
+
+
 class SourceData(TypedDict):
     """One source. `steps` are in the order they ran; `documents` and `bytes` are what the last step kept."""
 
@@ -70,6 +79,7 @@ class SourceData(TypedDict):
     languages: Mapping[str, Amount]
     licenses: Mapping[str, Amount]
     domains: Mapping[str, Amount]
+    duplicates: NotRequired[Mapping[str, DuplicatesData]]
 
 
 class MixtureRow(TypedDict):

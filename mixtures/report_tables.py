@@ -11,7 +11,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from mixtures.report_data import ReportData, Scalar
+from mixtures.report_data import DuplicatesData, ReportData, Scalar
 
 Row = Sequence[Scalar]
 
@@ -52,6 +52,19 @@ def _removed(data: ReportData, order: Sequence[str]) -> Iterator[Row]:
         for step in data["sources"][source]["steps"]:
             for reason, amount in sorted(step["removed"].items()):
                 yield source, step["step"], reason, amount["documents"], amount["bytes"]
+
+
+def cluster_sizes(found: DuplicatesData) -> list[tuple[int, int, int]]:
+    """(smallest size, largest size, clusters) by rising size."""
+    sizes = sorted((int(size), clusters) for size, clusters in found.get("cluster_sizes", {}).items())
+    return [(size, 2 * size - 1, clusters) for size, clusters in sizes]
+
+
+def _clusters(data: ReportData, order: Sequence[str]) -> Iterator[Row]:
+    for source in order:
+        for step, found in sorted(data["sources"][source].get("duplicates", {}).items()):
+            for low, high, clusters in cluster_sizes(found):
+                yield source, step, low, high, clusters
 
 
 def _content(data: ReportData, order: Sequence[str]) -> Iterator[Row]:
@@ -146,6 +159,9 @@ def tables(data: ReportData, order: Sequence[str]) -> dict[str, str]:
             _mixture(data),
         ),
         "content.csv": _csv(("source", "kind", "name", "documents", "bytes"), _content(data, order)),
+        "clusters.csv": _csv(
+            ("source", "step", "from_documents", "to_documents", "clusters"), _clusters(data, order)
+        ),
         "histograms.csv": _csv(("score", "low", "high", "documents"), _histograms(data)),
         "reference.csv": _csv(("low", "high", "positives", "negatives"), _reference(data)),
         "reference_thresholds.csv": _csv(

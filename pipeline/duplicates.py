@@ -22,7 +22,7 @@ import numpy.typing as npt
 from pipeline import files
 from pipeline.files import HashingStream
 from pipeline.key_files import KeyCollector, Keys, Uint32s, Uint64s, read_drops, read_keys, write_drops
-from pipeline.parts import part_name
+from pipeline.parts import work_part_name
 from pipeline.tasks import OUTSIDE, Result
 from stages.document import Document, Rejected
 from stages.duplicate_documents import content_key
@@ -138,21 +138,19 @@ def _documents(keys: Keys) -> Uint64s:
 
 @dataclass(frozen=True)
 class KeyWindow:
-    """The key files of parts first..first+count-1 of the `all_parts` parts of a pass."""
+    """The key files of parts first..first+count-1 of a pass."""
 
     folder: str
     first: int
     count: int
-    all_parts: int
 
     def paths(self) -> list[str]:
         """The key files in the order of the parts, relative to the run."""
-        parts = range(self.first, self.first + self.count)
-        return [key_path(self.folder, number, self.all_parts) for number in parts]
+        return [key_path(self.folder, number) for number in range(self.first, self.first + self.count)]
 
 
-def key_path(folder: str, number: int, all_parts: int) -> str:
-    return f"{folder}/{part_name(number, all_parts)}.bin"
+def key_path(folder: str, number: int) -> str:
+    return f"{folder}/{work_part_name(number)}.bin"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from pipeline.settings import Settings, UsageError
 
 CHECKSUMS = "work/inputs.json"
 MUCH_TO_READ = 2_000_000_000  # bytes: some seconds of reading
+_SHA256 = re.compile("[0-9a-f]{64}")
 MAX_LIST_BYTES = 1 << 30  # of a list of paths, inflated; a dump's list is about 10 MB
 
 
@@ -274,3 +275,15 @@ def _ask_servers(source: str, urls: Sequence[str], known: dict[str, Any], say: C
             f"{source}: of {len(told_by_size)} files ({told_by_size[0]} for one) the server tells neither ETag nor "
             "Last-Modified; a change that keeps the size goes unseen"
         )
+
+
+def refuse_copies(source: str, given: Sequence[Input]) -> None:
+    """UsageError when two files of a source are byte for byte the same: the ids of their documents would be there
+    twice, and where every copy of a line goes, both files would."""
+    names: dict[tuple[int, str], str] = {}
+    for one in given:
+        other = names.setdefault((one.bytes, one.checksum), one.name)
+        if other != one.name and _SHA256.fullmatch(one.checksum):
+            raise UsageError(
+                f"sources.{source}.inputs: {other} and {one.name} are the same; name one of them"
+            )

@@ -23,16 +23,16 @@ from stages.document import Document
 Uint64s = npt.NDArray[np.uint64]
 Uint32s = npt.NDArray[np.uint32]
 
-# One search task holds about 40 bytes a key of its buckets in all parts of the window. At 256 buckets a window of
-# 50 CommonCrawl shards (about 5 million lines each, cc_net's window) is 1 million keys a bucket.
-BUCKETS = 256
+# One search task holds about 40 bytes a key of its buckets in all parts of the window, so the finest cut bounds its
+# memory: with 4,096 buckets five whole dumps (some 3e10 lines of pages, 0.5 TB of keys) are 120 MB of keys a bucket.
+BUCKETS = 4096
 BYTES_PER_KEY = 16  # on disk: key, tag, unit
 _HEADER = struct.Struct("<8sQQ")
 _KEYS_MAGIC, _DROPS_MAGIC = b"lckeys01", b"lcdrop01"
 
 
-def _bucket_of(keys: Uint64s) -> npt.NDArray[np.uint8]:
-    return (keys >> np.uint64(64 - (BUCKETS - 1).bit_length())).astype(np.uint8)
+def _bucket_of(keys: Uint64s) -> npt.NDArray[np.uint16]:
+    return (keys >> np.uint64(64 - (BUCKETS - 1).bit_length())).astype(np.uint16)
 
 
 class KeyCollector:

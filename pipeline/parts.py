@@ -30,7 +30,13 @@ DICTIONARIES = ["source", "language", "license", "step", "reason", "origin.file"
 
 
 def part_name(number: int, count: int) -> str:
+    """The name of a part of what a run leaves behind."""
     return f"part-{number:05d}-of-{count:05d}"
+
+
+def work_part_name(number: int) -> str:
+    """The name of a part on the way: it does not hold the count, so that one file more is not a new beginning."""
+    return f"part-{number:05d}"
 
 
 @dataclass

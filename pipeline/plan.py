@@ -17,11 +17,13 @@ from pipeline.tasks import Task
 
 @dataclass(frozen=True)
 class Node:
-    """`make` is called when all nodes of `after` are done."""
+    """`make` is called when all nodes of `after` are done. `owns` is a folder of the run in which nothing may lie but
+    what this node writes, as a step would load whatever is there."""
 
     name: str
     after: tuple[str, ...]
     make: Callable[[], list[Task]]
+    owns: str = ""
 
 
 class Done:
@@ -61,6 +63,10 @@ class Done:
         if not path:
             return {}
         return {p: sha for node in self.markers for p, sha in self.all_outputs(node, path).items()}
+
+    def everything(self) -> set[str]:
+        """Paths of all that the nodes that are done have written."""
+        return {path for node in self.markers for path in self.all_outputs(node)}
 
     def all_outputs(self, node: str, folder: str = "") -> dict[str, str]:
         return {path: sha for outputs in self.outputs(node, folder) for path, sha in outputs.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import partial
 
 from pipeline.duplicates import (
@@ -49,7 +50,7 @@ class DuplicateSearch:
         self._shuffled = many_small_reads(done.run, len(self._windows()[0]))
 
     def keys_path(self, number: int) -> str:
-        return key_path(f"{self._folder}/keys", number, self._count)
+        return key_path(f"{self._folder}/keys", number)
 
     def nodes(self) -> list[Node]:
         """The nodes of the search; the pass that drops waits for the last one."""
@@ -86,7 +87,7 @@ class DuplicateSearch:
         """Window number -> path -> checksum of the files that a node wrote into a folder."""
         found: dict[int, dict[str, str]] = {}
         for path, sha in self._done.all_outputs(node, folder).items():
-            window = int(path.removeprefix(folder)[len("window-") :][:5])
+            window = int(re.split("[-.]", path.removeprefix(folder))[1])
             found.setdefault(window, {})[path] = sha
         return found
 
@@ -117,10 +118,10 @@ class DuplicateSearch:
             buckets = max(1, BUCKETS * KEY_BYTES_PER_SEARCH // max(size, 1))
             # One digest of all checksums: thousands of tasks that each name thousands of files are too much to hold.
             digest = hashlib.sha256("".join(f"{p} {sha}\n" for p, sha in keys.items()).encode()).hexdigest()
-            of_window = KeyWindow(f"{self._folder}/keys", window.start, len(window), self._count)
+            of_window = KeyWindow(f"{self._folder}/keys", window.start, len(window))
             for first in range(0, BUCKETS, buckets):
                 last = min(first + buckets, BUCKETS)
-                name = f"window-{number:05d}-buckets-{first:03d}-{last:03d}"
+                name = f"window-{number:05d}-buckets-{first:04d}-{last:04d}"
                 output = f"{self._folder}/{folder}/{name}.bin"
                 work = SearchBuckets(rule, of_window, first, last, output, self._shuffled)
                 reads = {f"{self._folder}/keys of window {number}": digest}

@@ -12,7 +12,7 @@ from pipeline import files
 from pipeline.curate import NamedStage, Pass, RawInput, curate_part
 from pipeline.inputs import Input
 from pipeline.model_files import MODELS_NODE, model_prefix, with_model_path
-from pipeline.parts import part_name
+from pipeline.parts import part_name, work_part_name
 from pipeline.plan import Done, Node, documents_folder
 from pipeline.plan_duplicates import DuplicateSearch
 from pipeline.recipes import DuplicateStep, SourceRecipe, Step
@@ -27,10 +27,12 @@ GITHUB_COMPANIONS = re.compile(r"(^|/)(files|licenses)-[^/]*\.parquet$")
 
 @dataclass(frozen=True)
 class SourcePlan:
-    """The nodes of one source, the name of the node that writes its final parts, and the names of its passes."""
+    """The nodes of one source, the names of its passes, the last of which writes its final parts, and the files that
+    these parts are made of, in their order."""
 
     nodes: tuple[Node, ...]
     passes: tuple[str, ...]
+    inputs: tuple[Input, ...]
 
     @property
     def final(self) -> str:
@@ -82,7 +84,7 @@ class _SourcePlanner:
             else:
                 pending.append((name, step))
         self._add_pass(pending, drop, after, keys=None, final=True)
-        return SourcePlan(tuple(self.nodes), tuple(self.passes))
+        return SourcePlan(tuple(self.nodes), tuple(self.passes), tuple(self._inputs))
 
     def _search(
         self,
@@ -135,7 +137,7 @@ class _SourcePlanner:
                 if drops:
                     verdicts, written = drops[number]
                     reads.update(written)
-                part = part_name(number, self._count)
+                part = part_name(number, self._count) if final else work_part_name(number)
                 work = Pass(
                     source=self._source,
                     folder=folder,

@@ -7,18 +7,20 @@ undone, in one Beam pipeline.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mixtures.mixture import load_mixture
 from pipeline import engine, files, inputs, tasks
+from pipeline.accounts import FOLDER as ACCOUNTS
+from pipeline.accounts import write_accounts
 from pipeline.manifest import CONFIG, MANIFEST, build_manifest, resolved_config
-from pipeline.model_files import LM_FOLDER
 from pipeline.parts import add_counts
 from pipeline.plan import Done, Node
 from pipeline.plan_run import RunPlan, RunPlanner
@@ -55,6 +57,8 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
         progress = Progress(quiet=options.quiet)
         _remove_leftovers(run)
         given = inputs.checksummed(run, found, progress.say)
+        for source in ("commoncrawl", "c4"):
+            inputs.refuse_copies(source, given.get(source, []))
         done = Done(run)
         plan = RunPlanner(settings, recipes, given, mixture, done).plan()
         nodes = plan.needed_for(options.only)
@@ -68,11 +72,14 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
 
         with engine.local_workers(options.workers, finished):
             ran = _run_nodes(run, nodes, plan, done, options, progress, status)
+        accounts = write_accounts(run, plan.sources, done)
         if options.only is not None:
+            _remove_stale(run, _folders_of_finished(plan, done), done.everything())
             progress.say(f"{options.only}: done, {ran} tasks run")
             return None
         manifest = build_manifest(settings, mixture, recipes, given, plan, done, config)
-        _remove_stale(run, manifest)
+        manifest["files"].update({path: dataclasses.asdict(w) for path, w in accounts.items()})
+        _remove_stale(run, ("documents", "removed", "shards", ACCOUNTS), manifest["files"])
         files.write_json(files.join(run, MANIFEST), manifest)
         return manifest
 
@@ -107,7 +114,8 @@ def _run_nodes(
         for node in ready:
             done.record(node, made[node.name])
             status.finish(node.name, len(made[node.name]))
-            _remove_other_models(run, done.all_outputs(node.name, f"{LM_FOLDER}/"))
+            if node.owns:
+                _keep_only(run, node.owns, done.all_outputs(node.name))
             if node.name in finals:
                 _refuse_empty(finals[node.name], plan, done)
         pending = [node for node in pending if node not in ready]
@@ -152,11 +160,10 @@ def _forget_manifest(run: str) -> None:
         files.delete([path])
 
 
-def _remove_other_models(run: str, written: Mapping[str, str]) -> None:
-    """Language models that an earlier configuration left beside those just written: the steps would load them."""
-    if written:
-        kept = {files.join(run, path) for path in written}
-        files.delete([p for p in files.match(files.join(run, LM_FOLDER), "*") if p not in kept])
+def _keep_only(run: str, folder: str, written: Mapping[str, str]) -> None:
+    """Deletes what an earlier configuration left in a folder beside what was written now."""
+    kept = {files.join(run, path) for path in written}
+    files.delete([path for path in files.match(files.join(run, folder), "*") if path not in kept])
 
 
 @contextlib.contextmanager
@@ -183,12 +190,18 @@ def _remove_leftovers(run: str) -> None:
             path.unlink()
 
 
-def _remove_stale(run: str, manifest: Mapping[str, Any]) -> None:
-    """Parts, removals and shards of an earlier configuration of the same run, which this manifest does not name."""
+def _folders_of_finished(plan: RunPlan, done: Done) -> list[str]:
+    """The folders of the sources whose documents are finished."""
+    finished = [source for source, of_source in plan.sources.items() if of_source.final in done.markers]
+    return [f"{folder}/{source}" for source in finished for folder in ("documents", "removed")]
+
+
+def _remove_stale(run: str, folders: Iterable[str], written: Container[str]) -> None:
+    """Parts, removals and shards of an earlier configuration of the same run, which are not what was written now."""
     if "://" in run:
         return
-    for folder in ("documents", "removed", "shards"):
+    for folder in folders:
         for path in sorted(Path(run, folder).rglob("*")):
-            if path.is_file() and str(path.relative_to(run)) not in manifest["files"]:
+            if path.is_file() and str(path.relative_to(run)) not in written:
                 path.unlink()
                 print(f"removed {path}: written by an earlier configuration of this run", file=sys.stderr)

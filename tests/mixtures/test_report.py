@@ -227,6 +227,7 @@ def test_same_data_gives_same_bytes_in_any_order(data: ReportData, tmp_path: Pat
         "index.html",
         "report.json",
         "report.md",
+        "tables/clusters.csv",
         "tables/content.csv",
         "tables/funnel.csv",
         "tables/histograms.csv",
@@ -252,6 +253,20 @@ def test_funnel_shows_what_came_in_what_stayed_and_why_the_rest_went(
     assert "32.0 kB cleaned away in kept documents" in text
     assert '<span class="pct" title="800 / 1,000">80.0 %</span>' in page
     assert "score 0.25 3 words en 7 A short text." in text
+
+
+def test_clusters_of_near_duplicates_are_shown_by_size(data: ReportData, tmp_path: Path) -> None:
+    data["sources"]["wikipedia"]["duplicates"] = {
+        "drop_near_duplicates": {"units": 900, "dropped": 31, "cluster_sizes": {"16": 1, "2": 7}},
+        "drop_repeated_ids": {"units": 900, "dropped": 3},
+    }
+    text = Page(html(data, tmp_path)).text
+    assert "drop_near_duplicates: 31 documents gone; clusters by size: 7 of 2–3, 1 of 16–31" in text
+    assert "drop_repeated_ids" not in text
+    assert table(tmp_path / "tables" / "clusters.csv")[1:] == [
+        ["wikipedia", "drop_near_duplicates", "2", "3", "7"],
+        ["wikipedia", "drop_near_duplicates", "16", "31", "1"],
+    ]
 
 
 def test_a_funnel_that_does_not_add_up_is_a_red_gate(data: ReportData, tmp_path: Path) -> None:

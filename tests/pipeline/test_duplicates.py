@@ -38,7 +38,7 @@ def through_files(run: Path, rule: object, parts: list[list[Document]], steps: i
         collector = rule.collector()  # type: ignore[attr-defined]
         for d in part:
             collector.add(d)
-        paths.append(key_path("keys", number, len(parts)))
+        paths.append(key_path("keys", number))
         with files.create(str(run / paths[-1])) as stream:
             collector.write(stream)
     drops = []
@@ -49,7 +49,7 @@ def through_files(run: Path, rule: object, parts: list[list[Document]], steps: i
         assert isinstance(rule, DropDuplicateLines | DropDuplicateDocuments | DropRepeatedIds)
         for first in range(0, BUCKETS, BUCKETS // steps):
             drops.append(f"drops-{first:03d}.bin")
-            window = KeyWindow("keys", 0, len(parts), len(parts))
+            window = KeyWindow("keys", 0, len(parts))
             search = SearchBuckets(rule, window, first, first + BUCKETS // steps, drops[-1])
             search_buckets(str(run), search)
     outcomes: list[list[object]] = []
@@ -145,11 +145,11 @@ def test_a_copied_book_names_the_book_it_is_in(tmp_path: Path) -> None:
 def test_a_cut_key_file_is_an_error(tmp_path: Path) -> None:
     collector = DropDuplicateLines().collector()
     collector.add(document("a", "\n".join(map(str, range(100)))))
-    path = tmp_path / key_path("keys", 0, 1)
+    path = tmp_path / key_path("keys", 0)
     with files.create(str(path)) as stream:
         collector.write(stream)
     path.write_bytes(path.read_bytes()[:-8])
-    work = SearchBuckets(DropDuplicateLines(), KeyWindow("keys", 0, 1, 1), 0, BUCKETS, "drops.bin")
+    work = SearchBuckets(DropDuplicateLines(), KeyWindow("keys", 0, 1), 0, BUCKETS, "drops.bin")
     with pytest.raises(ValueError, match="cut short"):
         search_buckets(str(tmp_path), work)
 

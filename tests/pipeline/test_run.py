@@ -232,16 +232,18 @@ def test_a_changed_setting_runs_again_only_what_depends_on_it(finished: Path, sa
         (["recepy=llama1"], 2, "unknown key 'recepy'; did you mean recipe?"),
         (["models.language_id=missing.ftz"], 2, "missing.ftz"),
         (["models.reference=missing.bin"], 2, "missing.bin is not there"),
-        (["sources.wikipedia.inputs=[sample.yaml]"], 1, "wikipedia/read part-00000-of-00001: sample.yaml"),
+        (["sources.wikipedia.inputs=[sample.yaml]"], 1, "wikipedia/read part-00000: sample.yaml"),
         (
             ["sources.commoncrawl.inputs=[sample.yaml]"],
             1,
-            "commoncrawl/read part-00000-of-00001: sample.yaml",
+            "commoncrawl/read part-00000: sample.yaml",
         ),
         (
-            ["sources.wikipedia.languages=[xx]"],
+            [
+                "sources.commoncrawl.steps={keep_length: {min_characters: 1000000}, train_references: {min_positives: 5}}"
+            ],
             1,
-            "wikipedia: no document is left after keep_wikipedia_language",
+            "commoncrawl: no document is left after keep_length",
         ),
     ],
 )
