@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check environment clean
+.PHONY: demo test check bench environment clean
 
 demo: environment
 	$(BIN)/llama-corpus demo
@@ -17,6 +17,18 @@ check: environment
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Every figure of docs/performance.md but the training's; WORK is a folder outside the checkout. Hours on two cores.
+bench: environment
+	test -n "$(WORK)" || { echo "name a folder for it: make bench WORK=/tmp/bench"; exit 2; }
+	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/line_dedup.py
+	$(BIN)/python benchmarks/floor_commoncrawl.py $(WORK) --from warc
+	$(BIN)/python benchmarks/floor_commoncrawl.py $(WORK) --from wet --copies 8
+	$(BIN)/python benchmarks/scaling.py $(WORK)
+	$(BIN)/python benchmarks/scaling.py $(WORK) --copies 16 --workers 1,2
+	$(BIN)/python benchmarks/peer_datatrove.py $(WORK) --cache $(WORK)/peers
+	$(BIN)/python benchmarks/peer_dolma.py $(WORK) --cache $(WORK)/peers
 
 environment: $(VENV)/.installed
 
