@@ -31,6 +31,11 @@ COMMANDS = {
     "status": ("pipeline.status", "status", "Show how far a run is."),
     "report": ("pipeline.commands", "report", "Write the mixture report of a run again."),
     "verify": ("pipeline.verify", "verify", "Check a run's files, counts, tokens and splits."),
+    "fit-extractor": (
+        "pipeline.fit_extractor",
+        "command",
+        "Fit the main-content extractor on pages whose text is known.",
+    ),
     "train": ("trainer.commands", "train", "Train a model on the shards of a run; resumes."),
     "generate": ("trainer.commands", "generate", "Write on from a prompt with the model of a run."),
 }

@@ -246,7 +246,7 @@ def threshold_yield(curve: Sequence[ThresholdShares], threshold: float | None) -
     series: tuple[tuple[str, str, list[tuple[float, float | None]]], ...] = (
         ("others kept", "negative", [(row["threshold"], row["false_positive_rate"]) for row in curve]),
         ("references kept", "positive", [(row["threshold"], row["recall"]) for row in curve]),
-        ("crawl kept", "loss", [(row["threshold"], row["kept"]) for row in curve]),
+        ("pages kept", "loss", [(row["threshold"], row["kept"]) for row in curve]),
     )
     lines: list[Markup] = []
     for name, color, points in series:
