@@ -44,7 +44,8 @@ def find_model(path: str | None = None) -> str:
 class LanguageIdentifier:
     """A loaded fastText language model. Raises ValueError when the file is not one.
 
-    `max_characters` of a text are judged, from its beginning; None judges it whole.
+    `max_characters` of a text are judged, from its beginning; None judges it whole. `languages` are the codes that it
+    knows.
     """
 
     def __init__(self, path: str, max_characters: int | None = None) -> None:
@@ -57,6 +58,7 @@ class LanguageIdentifier:
         # The binding's own method: the wrapper around it copies into NumPy arrays, 3 to 20 % of the time.
         self._predict: Callable[[str, int, float, str], list[tuple[float, str]]] = model.f.predict
         self._max_characters = max_characters
+        self.languages = frozenset(label.removeprefix(_LABEL) for label in model.get_labels())
 
     def predict(self, text: str) -> tuple[str, float]:
         """Best language and its probability in 0..1 (fastText's own rounding can exceed 1 a little: cut to 1)."""

@@ -23,7 +23,8 @@ LEAST_HELD_OUT = (
 
 
 class Candidate(NamedTuple):
-    """A page that may be chosen: the smallest `order` first; `digest` is that of its text, which names it."""
+    """A page that may be chosen: the smallest `order` first; `digest` is that of its text, which names it, and the
+    first `characters` of the text may be trained on."""
 
     order: int
     digest: int

@@ -59,7 +59,7 @@ class ReferenceReport(TypedDict):
     interval over hosts; `auc_trained` the same for pages that were trained on, which shows what was learned by heart.
     `precision` and `recall` are of references at `threshold`, among as many references as others. `brier` and `ece`:
     see `classifiers.evaluation`. The histograms count scores of held-out pages in 20 equal bins of 0..1. `sample_pages`
-    were drawn from the whole crawl, and `sample_trained_fraction` of them were trained on.
+    are pages as they reach the classifier when it is applied; `sample_trained_fraction` of them were trained on.
     """
 
     positives: int
@@ -122,9 +122,10 @@ def train_references(
 ) -> ReferenceReport:
     """Train on the pages that are chosen among the candidates, write the model to `path`, and report on the others.
 
-    `sample` names pages drawn from the whole crawl (digests, which `read_texts` must know): what each threshold keeps
-    of the crawl is counted on them. Texts lie on disk while training, and are read twice. ValueError when a class has
-    fewer than `min_positives` distinct pages, or pages of a single host.
+    `sample` names pages drawn at random from those that the classifier will judge (digests, which `read_texts` must
+    know): what each threshold keeps of these is counted on them. `read_texts` gives whole texts; a candidate with fewer
+    `characters` is cut to them, the sample is judged whole. Texts lie on disk while training, and are read twice.
+    ValueError when a class has fewer than `min_positives` distinct pages, or pages of a single host.
     """
     settings = settings or TrainingSettings()
     pages = list(candidates)

@@ -129,8 +129,9 @@ class ReferenceHistogram(TypedDict):
 
 
 class ThresholdShares(TypedDict):
-    """What a threshold keeps: share of the pages that reach the classifier (by a sample; None without one), of held-out
-    positives and of held-out negatives; precision is among as many positives as negatives, None where nothing is kept."""
+    """What a threshold keeps: shares of the pages that reach the classifier (by a sample; None without one), of
+    held-out positives and of held-out negatives; precision is among as many positives as negatives, None where nothing
+    is kept."""
 
     threshold: float
     kept: float | None

@@ -18,7 +18,7 @@ from pipeline.parts import PartWriter, StepCounts, documents_of
 from pipeline.score_histograms import ScoreHistograms
 from pipeline.tasks import OUTSIDE, Result
 from stages.document import Rejected
-from stages.stage import ModelStage, Outcome, Reader, Stage, Transform, prepared
+from stages.stage import ModelStage, Outcome, Reader, Stage, Transform
 
 READ = "read"
 
@@ -113,10 +113,16 @@ def curate_part(run: str, work: Pass) -> Result:
     return Result(outputs, statistics)
 
 
-@lru_cache(maxsize=8)
 def _prepared(run: str, named: NamedStage) -> Transform:
-    """The stage ready to use; a worker loads a model once and keeps it for the next parts."""
-    return prepared(localized(run, named.stage))
+    """The stage ready to use."""
+    return _loaded(run, named) if isinstance(named.stage, ModelStage) else named.stage
+
+
+@lru_cache(maxsize=8)
+def _loaded(run: str, named: NamedStage) -> Transform:
+    """A worker loads a model once and keeps it for the next parts. Stages without one must not drive it out."""
+    stage: ModelStage = localized(run, named.stage)
+    return stage.prepare()
 
 
 def _outcomes(run: str, given: RawInput | str) -> Iterator[Outcome]:

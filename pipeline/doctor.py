@@ -61,7 +61,7 @@ def findings() -> list[Finding]:
             "lmplz",
             shutil.which("lmplz"),
             False,
-            "not used yet: the built-in trainer makes the language models",
+            "only for train_perplexity: {trainer: lmplz}; build it with .ci/build_lmplz.sh PREFIX",
         )
     )
     memory = psutil.virtual_memory().total / 1e9

@@ -69,10 +69,6 @@ class DropDuplicateLines:
     keep: Literal["none", "first"] = "none"
     key: Literal["sha1", "xxh64"] = "sha1"  # of the normalised line; cc_net's, or a faster one
 
-    def __post_init__(self) -> None:
-        if self.window_files is not None and self.window_files < 1:
-            raise ValueError("window_files must be at least 1")
-
     def collector(self) -> Collector:
         return KeyCollector(lambda document: line_hashes(document.text, self.key))
 

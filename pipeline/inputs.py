@@ -29,7 +29,9 @@ from pipeline.settings import Settings, UsageError
 CHECKSUMS = "work/inputs.json"
 MUCH_TO_READ = 2_000_000_000  # bytes: some seconds of reading
 _SHA256 = re.compile("[0-9a-f]{64}")
-MAX_LIST_BYTES = 1 << 30  # of a list of paths, inflated; a dump's list is about 10 MB
+MAX_LIST_BYTES = 64 << 20  # of a list of paths, inflated; a dump's list is about 10 MB
+MAX_LIST_LINES = 1_000_000  # of a list of paths; a dump's list has 100,000
+MAX_LINE_CHARACTERS = 4_096  # of a path in a list: Linux opens none that is longer
 
 
 @dataclass(frozen=True)
@@ -172,17 +174,31 @@ def _listed(settings: Settings, pattern: str, base_url: str | None, where: str) 
 
 def _lines(path: str, where: str) -> list[str]:
     """The lines of a list, inflated if need be."""
+    too_long = UsageError(f"{where} holds over {MAX_LIST_BYTES} bytes; split the list")
     with open_http(path, BRISK) if is_http(path) else files.open_binary(path) as stream:
         data = stream.read(MAX_LIST_BYTES + 1)
+    if len(data) > MAX_LIST_BYTES:
+        raise too_long
     if data[:2] == b"\x1f\x8b":
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as inflated:
                 data = inflated.read(MAX_LIST_BYTES + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise UsageError(f"{where} is a damaged gzip file; fetch it again") from error
-    if len(data) > MAX_LIST_BYTES:
-        raise UsageError(f"{where} holds over {MAX_LIST_BYTES} bytes; split the list")
-    return [line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
+        if len(data) > MAX_LIST_BYTES:
+            raise too_long
+    lines: list[str] = []
+    for raw in io.BytesIO(data):
+        line = raw.decode("utf-8", "replace").strip()
+        if len(line) > MAX_LINE_CHARACTERS:
+            raise UsageError(
+                f"{where} has a line of {len(line)} characters, over {MAX_LINE_CHARACTERS}; write one path a line"
+            )
+        if line and len(lines) == MAX_LIST_LINES:
+            raise UsageError(f"{where} holds over {MAX_LIST_LINES} lines; split the list")
+        if line:
+            lines.append(line)
+    return lines
 
 
 def _base_of_url(url: str, lines: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import dataclasses
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -28,6 +29,15 @@ LM_FOLDER = "models/lm"
 REFERENCE_PATH = "models/reference.bin"
 BAD_WORDS_PATH = "models/bad_words.txt"
 EXTRACTION_PATH = "models/extraction.json"
+
+# The field of a step or reader that holds its model, and the setting that names the model.
+MODEL_FIELDS: Mapping[type, tuple[str, str]] = {
+    KeepLanguage: ("model", "models.language_id"),
+    KeepPerplexity: ("models", "models.lm"),
+    KeepReferences: ("model", "models.reference"),
+    DropBadWords: ("model", "models.bad_words"),
+    CommonCrawl: ("extraction", "models.extraction"),
+}
 
 
 def model_path(step: object) -> str:
@@ -51,20 +61,18 @@ def model_prefix(step: object) -> str:
 
 def with_model_path(step: Any) -> Any:
     """The step with the path of its model, relative to the run, filled in."""
-    return _with(step, model_path(step))
+    return with_model(step, model_path(step))
 
 
 def localized(run: str, step: Any) -> Any:
     """The step with the path of its model on this machine."""
     path = model_path(step)
-    return _with(step, _local(run, path) if path else "")
+    return with_model(step, _local(run, path) if path else "")
 
 
-def _with(step: Any, path: str) -> Any:
-    if not path:
-        return step
-    fields = {KeepPerplexity: "models", CommonCrawl: "extraction"}
-    return dataclasses.replace(step, **{fields.get(type(step), "model"): path})
+def with_model(step: Any, path: str) -> Any:
+    """The step with this path of its model, as it is when the path is empty."""
+    return dataclasses.replace(step, **{MODEL_FIELDS[type(step)][0]: path}) if path else step
 
 
 @cache

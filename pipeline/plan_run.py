@@ -22,6 +22,7 @@ from pipeline.encode import (
     sample_texts,
     train_tokenizer_on_samples,
 )
+from pipeline.given_models import check_models
 from pipeline.inputs import Input
 from pipeline.model_files import (
     BAD_WORDS_PATH,
@@ -35,20 +36,15 @@ from pipeline.model_files import (
 )
 from pipeline.parts import part_name
 from pipeline.plan import Done, Node, documents_folder
+from pipeline.plan_references import ReferenceTraining
 from pipeline.plan_source import SourcePlan, plan_source
 from pipeline.recipes import SourceRecipe, Step
 from pipeline.settings import NONE, TRAIN, Settings, UsageError
 from pipeline.tasks import Task
 from pipeline.train_models import (
-    FindCandidates,
-    FindCitations,
-    TrainClassifier,
     TrainLanguageModel,
     TrainPerplexity,
     TrainReferences,
-    find_candidates,
-    find_citations,
-    train_classifier,
     train_one_language,
 )
 from stages.extraction.weights import PROFILES
@@ -163,6 +159,7 @@ class RunPlanner:
                     f"models.extraction: {path} is not there; name a file, {' or '.join(PROFILES)}"
                 )
             copies.append((path, EXTRACTION_PATH))
+        check_models(self._recipes, {output: path for path, output in copies})
 
         def make() -> list[Task]:
             return [
@@ -176,7 +173,7 @@ class RunPlanner:
                 for path, output in copies
             ]
 
-        return Node(MODELS_NODE, (), make)
+        return Node(MODELS_NODE, (), make, owns=LM_FOLDER if models.lm not in (TRAIN, NONE) else "")
 
     def _final_parts(self, source: str, node: str) -> list[tuple[str, str]]:
         """(path, SHA-256) of the final parts of a source, in order."""
@@ -189,7 +186,17 @@ class RunPlanner:
         if isinstance(step, TrainPerplexity):
             return [self._language_models_node(source, name, step, pages)]
         assert isinstance(step, TrainReferences)
-        return self._reference_nodes(source, name, step, pages)
+        training = ReferenceTraining(
+            source,
+            name,
+            step,
+            pages,
+            self._wikipedia_node(),
+            self._recipes[source],
+            self._settings.seed,
+            self._done,
+        )
+        return training.nodes()
 
     def _wikipedia_node(self) -> str:
         """The last pass over Wikipedia, which both trained models need."""
@@ -230,43 +237,7 @@ class RunPlanner:
                 made.append(Task(node, language, train_one_language, work, dict(own + crawled)))
             return made
 
-        return Node(node, (wikipedia, pages), make)
-
-    def _reference_nodes(self, source: str, name: str, step: TrainReferences, pages: str) -> list[Node]:
-        cited, candidates, train = (f"{source}/{name}/{n}" for n in ("citations", "candidates", "train"))
-        wikipedia, seed = self._wikipedia_node(), self._settings.seed
-
-        def find_cited() -> list[Task]:
-            made = []
-            for number, (path, sha) in enumerate(self._final_parts("wikipedia", wikipedia)):
-                work = FindCitations(path, step.match, f"work/{cited}/{number:05d}.bin")
-                made.append(Task(cited, f"{number:05d}", find_citations, work, {path: sha}))
-            return made
-
-        def find() -> list[Task]:
-            citations = self._done.all_outputs(cited)
-            total = sum(s["documents"] for s in self._done.statistics(pages))
-            # Twice as many as the largest set of positives, so that enough negatives are there.
-            fraction = min(1.0, 2 * step.max_pages / max(total, 1))
-            made = []
-            for number, outputs in enumerate(self._done.outputs(pages, f"work/{pages}/")):
-                path, sha = next(iter(outputs.items()))
-                output = f"work/{candidates}/{number:05d}.parquet"
-                work = FindCandidates(step, path, tuple(citations), fraction, output, seed)
-                made.append(
-                    Task(candidates, f"{number:05d}", find_candidates, work, {path: sha, **citations})
-                )
-            return made
-
-        def learn() -> list[Task]:
-            found = self._done.all_outputs(candidates)
-            return [Task(train, "model", train_classifier, TrainClassifier(step, tuple(found), seed), found)]
-
-        return [
-            Node(cited, (wikipedia,), find_cited),
-            Node(candidates, (cited, pages), find),
-            Node(train, (candidates,), learn),
-        ]
+        return Node(node, (wikipedia, pages), make, owns=LM_FOLDER)
 
     def _tokenizer_nodes(self, finals: Mapping[str, str]) -> list[Node]:
         settings = self._settings.tokenizer

@@ -14,10 +14,8 @@ dumps may overlap end with `DropRepeatedIds`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from classifiers.perplexity import resolve_trainer
 from pipeline.c4_duplicates import DropRepeatedC4Lines, DropRepeatedUrls
@@ -27,8 +25,9 @@ from pipeline.model_files import EXTRACTION_PATH
 from pipeline.near_duplicate_books import DropNearDuplicateBooks
 from pipeline.near_duplicates import DropNearDuplicates
 from pipeline.settings import NONE, TRAIN, ModelSettings, Settings, UsageError, nearest
+from pipeline.step_parameters import with_parameters
 from pipeline.train_models import TrainPerplexity, TrainReferences
-from stages.bad_words import DropBadWords
+from stages.bad_words import UNSPACED_LANGUAGES, DropBadWords
 from stages.book_text import CleanGutenberg
 from stages.c4_language import KeepC4English
 from stages.c4_rules import CleanC4Page, TakeC4Lines
@@ -161,7 +160,7 @@ VARIANTS: Mapping[tuple[str, str], SourceRecipe] = {
     # C4 made from the crawl by the rules of its builder (Raffel et al. 2020 section 2.2; TFDS C4 3.1.0), in its order;
     # C4 itself was made of the WET files of dump CC-MAIN-2019-18.
     ("c4", "crawl"): SourceRecipe(
-        CommonCrawl(source="c4"),
+        CommonCrawl(source="c4", first_line_is_title=False),
         (
             TakeC4Lines(),
             KeepLength(min_characters=0, max_characters=190_000),  # TFDS C4 3.1.0, is_valid_length
@@ -192,7 +191,12 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
             if name not in (READ, *dict(named)):
                 known = [READ, *dict(named)]
                 raise UsageError(f"sources.{source}.steps: no step {name!r} here; {nearest(name, known)}")
-        reader = _with(recipe.reader, given.get(READ, {}), f"sources.{source}.steps.{READ}")
+        reader = with_parameters(recipe.reader, given.get(READ, {}), f"sources.{source}.steps.{READ}")
+        language_steps = [n for n, s in named if isinstance(s, KeepLanguage | KeepWikipediaLanguage)]
+        if chosen.languages is not None and not language_steps:
+            raise UsageError(
+                f"sources.{source}.languages: no step of {source} chooses languages; leave it out"
+            )
         if isinstance(reader, CommonCrawl):
             weights = settings.models.extraction
             reader = dataclasses.replace(
@@ -200,19 +204,80 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
             )
         steps = []
         for name, step in named:
+            parameters = given.get(name, {})
+            where = f"sources.{source}.steps.{name}"
+            if chosen.languages is not None and name in language_steps:
+                if "languages" in parameters:
+                    raise UsageError(
+                        f"{where}.languages: sources.{source}.languages says it too; leave one out"
+                    )
+                parameters["languages"] = list(chosen.languages)
+            chosen_step = with_parameters(step, parameters, where)
             if _left_out(step, settings.models):
                 continue
-            parameters = given.get(name, {})
-            if chosen.languages is not None and isinstance(step, KeepLanguage | KeepWikipediaLanguage):
-                parameters.setdefault("languages", list(chosen.languages))
-            chosen_step = _with(step, parameters, f"sources.{source}.steps.{name}")
             if isinstance(chosen_step, TrainPerplexity):
-                chosen_step = _with_trainer(chosen_step, f"sources.{source}.steps.{name}")
+                chosen_step = _with_trainer(chosen_step, where)
             if isinstance(chosen_step, KeepReferences) and chosen_step.keep_fraction is not None:
-                _check_trained(settings, f"sources.{source}.steps.{name}.keep_fraction")
+                _check_trained(settings, f"{where}.keep_fraction")
+            if isinstance(chosen_step, KeepPerplexity) and settings.models.lm == TRAIN:
+                _check_own_cutoffs(chosen_step, f"{where}.cutoffs")
             steps.append(chosen_step)
+        _check_languages(source, steps)
         resolved[source] = SourceRecipe(reader, tuple(steps))
+    _check_taught(resolved)
     return resolved
+
+
+def _wanted(recipe: SourceRecipe) -> tuple[str, ...] | None:
+    """The languages that a source keeps; None for all."""
+    chosen = (s.languages for s in recipe.steps if isinstance(s, KeepLanguage | KeepWikipediaLanguage))
+    return next(chosen, None)
+
+
+def _check_taught(recipes: Mapping[str, SourceRecipe]) -> None:
+    """UsageError when language models are to be trained, and Wikipedia is wanted in no language of the crawl."""
+    for source, recipe in recipes.items():
+        if "wikipedia" in recipes and any(isinstance(step, TrainPerplexity) for step in recipe.steps):
+            wanted, taught = _wanted(recipe), _wanted(recipes["wikipedia"])
+            if wanted is not None and taught is not None and not set(wanted) & set(taught):
+                raise UsageError(
+                    f"models.lm: `train` learns from Wikipedia, and sources.wikipedia.languages has none of "
+                    f"sources.{source}.languages ({', '.join(wanted)}); add one there, name a folder, or write `none`"
+                )
+
+
+def _check_languages(source: str, steps: Sequence[Step]) -> None:
+    """UsageError when a rule made for English, or for words between blanks, meets other languages."""
+    wanted = next((s.languages for s in steps if isinstance(s, KeepLanguage)), ("en",))
+    english = next((s.language for s in steps if isinstance(s, KeepC4English)), "")
+    where = f"sources.{source}.steps.keep_gopher"
+    for step in steps:
+        if isinstance(step, DropBadWords) and english not in ("", step.language):
+            raise UsageError(
+                f"sources.{source}.steps.drop_bad_words.language: {step.language}, and keep_c4_english keeps {english} "
+                "only, so no page would be searched; make them equal"
+            )
+        if not isinstance(step, KeepGopher):
+            continue
+        others = "all languages" if wanted is None else ", ".join(sorted(set(wanted) - {"en"}))
+        if others and step.min_stop_words:
+            raise UsageError(
+                f"{where}: its stop words are English and the wanted languages are not ({others}); "
+                f"set {where}: {{min_stop_words: 0}}, or keep en only"
+            )
+        unspaced = "all languages" if wanted is None else ", ".join(sorted(set(wanted) & UNSPACED_LANGUAGES))
+        if unspaced and step.max_mean_word_characters <= KeepGopher.max_mean_word_characters:
+            raise UsageError(
+                f"{where}: it takes for a word what stands between blanks, and not all wanted languages set them "
+                f"({unspaced}); set {where}: {{min_words: 0, max_mean_word_characters: 100000}}, or leave them out"
+            )
+
+
+def _check_own_cutoffs(step: KeepPerplexity, where: str) -> None:
+    if step.cutoffs != "folder":
+        raise UsageError(
+            f"{where}: CCNet's cut-offs are for its own models; name their folder in models.lm, or leave this out"
+        )
 
 
 def _with_trainer(step: TrainPerplexity, where: str) -> TrainPerplexity:
@@ -248,42 +313,3 @@ def _left_out(step: Step, models: ModelSettings) -> bool:
     if isinstance(step, DropBadWords):
         return models.bad_words == NONE
     return isinstance(step, KeepReferences) and models.reference == NONE
-
-
-def _with(step: Any, parameters: Mapping[str, Any], where: str) -> Any:
-    """The step or reader with some of its parameters replaced, each checked against the type of its field."""
-    fields = {f.name for f in dataclasses.fields(step)}
-    hints = get_type_hints(type(step))
-    values = {}
-    for name, value in parameters.items():
-        if name not in fields:
-            raise UsageError(f"{where}: unknown parameter {name!r}; {nearest(name, fields)}")
-        values[name] = _typed(value, hints[name], f"{where}.{name}")
-    try:
-        return dataclasses.replace(step, **values)
-    except ValueError as error:
-        raise UsageError(f"{where}: {error}") from error
-
-
-def _typed(value: Any, kind: Any, where: str) -> Any:
-    """A value from YAML as the type of a field; UsageError when it is none of that type."""
-    choices = get_args(kind)
-    if get_origin(kind) is Literal:
-        if value in choices:
-            return value
-        raise UsageError(f"{where}: expected one of {', '.join(map(str, choices))}, found {value!r}")
-    if get_origin(kind) in (tuple, frozenset) and choices[0] is str:
-        if isinstance(value, list) and all(isinstance(v, str) for v in value):
-            return get_origin(kind)(value)
-        raise UsageError(f"{where}: expected a list of texts, found {value!r}")
-    if get_origin(kind) in (Union, UnionType):
-        if value is None and NoneType in choices:
-            return None
-        return _typed(value, next(choice for choice in choices if choice is not NoneType), where)
-    expected = {bool: "true or false", int: "a whole number of at least 0", float: "a number", str: "a text"}
-    if kind not in expected:
-        raise UsageError(f"{where} cannot be set in a configuration")
-    right = isinstance(value, int | float) if kind is float else isinstance(value, kind)
-    if not right or (kind is not bool and isinstance(value, bool)) or (kind is int and value < 0):
-        raise UsageError(f"{where}: expected {expected[kind]}, found {value!r}")
-    return value

@@ -14,7 +14,7 @@ from stages.references import threshold_that_keeps
 
 MIN_HELD_OUT = 50  # pages: with fewer, an AUC is known to no better than about 0.1; our choice
 MIN_AUC = 0.75  # under this the reference classifier is little better than a coin; our choice
-MAX_TRAINED_FRACTION = 0.05  # of the crawl: pages that trained the classifier are judged by heart; our choice
+MAX_TRAINED_FRACTION = 0.05  # of what it judges: pages that trained it are judged by heart; our choice
 
 
 def reference_report(folder: str) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def reference_gate(facts: dict[str, Any]) -> Gate:
     elif not good:
         detail += f", under {MIN_AUC}: is what it learned from right?"
     if by_heart:
-        detail += f"; {facts['sample_trained_fraction']:.0%} of the crawl trained it and is judged by heart"
+        detail += f"; {facts['sample_trained_fraction']:.0%} of the pages it judges trained it and are judged by heart"
     return {
         "name": "Reference classifier",
         "state": "green" if enough and good and not by_heart else "amber",

@@ -163,6 +163,13 @@ def _strings(value: Any, where: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _languages(value: Any, where: str) -> tuple[str, ...]:
+    languages = _strings(value, where)
+    if not languages:
+        raise UsageError(f"{where} is empty, so nothing would be kept; name some, or leave it out")
+    return languages
+
+
 def _whole(value: Any, where: str, minimum: int = 0) -> int:
     try:
         number = parse_count(value)
@@ -208,7 +215,7 @@ def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
         }
         sources[source] = SourceSettings(
             inputs,
-            None if languages is None else _strings(languages, f"{where}.languages"),
+            None if languages is None else _languages(languages, f"{where}.languages"),
             steps,
             None if base_url is None else _text(base_url, f"{where}.base_url"),
             None if max_files is None else _whole(max_files, f"{where}.max_files", 1),

@@ -2,7 +2,7 @@
 
 The language models read the run's Wikipedia documents; their cut-offs are percentiles of the perplexity of crawled
 pages, which they have not seen. The classifier learns crawled pages that Wikipedia cites against pages drawn from the
-same crawl by a hash of their id.
+same crawl by a hash of their id; what its thresholds keep is counted on pages that pass the steps before it.
 """
 
 from __future__ import annotations
@@ -14,23 +14,22 @@ import tempfile
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import xxhash
 
 from classifiers.perplexity import train_language_model
 from classifiers.reference_pages import Candidate
-from classifiers.references import TrainingSettings, candidate, train_references
+from classifiers.references import TrainingSettings, train_references
 from pipeline import files
-from pipeline.model_files import LM_FOLDER, REFERENCE_PATH
-from pipeline.parts import documents_of, read_documents
+from pipeline.model_files import LM_FOLDER, REFERENCE_PATH, localized
+from pipeline.parts import read_documents
 from pipeline.tasks import Result
-from stages.citations import normalize_url, url_host
+from stages.document import Rejected, from_batch
 from stages.references import report_path
+from stages.stage import ModelStage, Stage, prepared
 
 
 @dataclass(frozen=True)
@@ -61,12 +60,12 @@ class TrainReferences:
     max_pages_per_host: int = 100  # of each kind: a big site must not be the class; our choice
     max_characters: int = 20_000  # of one page: a few giant pages must not be the model
     held_out_fraction: float = 0.1  # of each kind, by host, and 200 pages at least; our choice
-    sample_pages: int = (
-        10_000  # of the whole crawl, to count what a threshold keeps: 10,000 fix a share to 1 %
-    )
+    # Of the whole crawl, to count what a threshold keeps of those that reach the classifier: 10,000 fix a share to 1 %.
+    sample_pages: int = 10_000
 
     def __post_init__(self) -> None:
-        if min(self.min_positives, self.max_pages, self.max_pages_per_host, self.max_characters) < 1:
+        pages = (self.min_positives, self.max_pages, self.max_pages_per_host, self.sample_pages)
+        if min(*pages, self.max_characters) < 1:
             raise ValueError("counts of pages and characters must be at least 1")
         if not 0 < self.held_out_fraction <= 0.5:
             raise ValueError(
@@ -154,114 +153,20 @@ def train_one_language(run: str, work: TrainLanguageModel) -> Result:
 
 
 @dataclass(frozen=True)
-class FindCitations:
-    """The URLs that one part of Wikipedia cites, as sorted hashes."""
-
-    part: str
-    match: Literal["url", "host"]
-    output: str
-
-
-def _cited_key(url: str, match: Literal["url", "host"]) -> int:
-    return int(xxhash.xxh3_64_intdigest((url_host(url) if match == "host" else normalize_url(url)).encode()))
-
-
-def find_citations(run: str, work: FindCitations) -> Result:
-    keys = set()
-    for batch in read_documents(files.join(run, work.part), ["metadata"]):
-        for metadata in batch["metadata"].to_pylist():
-            for url in dict(metadata).get("cited_urls", "").split("\n"):
-                if url:
-                    keys.add(_cited_key(url, work.match))
-    with files.create(files.join(run, work.output)) as stream:
-        stream.write(np.array(sorted(keys), dtype="<u8").tobytes())
-    return Result({work.output: stream.written()}, {"cited": len(keys)})
-
-
-CANDIDATES = pa.schema(
-    [
-        ("order", pa.uint64()),
-        ("digest", pa.uint64()),
-        ("cited", pa.bool_()),
-        ("host", pa.string()),
-        ("characters", pa.int64()),
-        ("sample", pa.uint64()),
-        ("text", pa.large_string()),
-    ]
-)
-
-
-@dataclass(frozen=True)
-class FindCandidates:
-    """Pages of one part of the crawl: all that Wikipedia cites, others by hash, and a sample of all.
-
-    `fraction` of the pages, by hash, are drawn: twice `max_pages`, or all where the crawl has no more than that.
-    """
-
-    step: TrainReferences
-    part: str
-    citations: tuple[str, ...]
-    fraction: float
-    output: str
-    seed: int
-
-
-def find_candidates(run: str, work: FindCandidates) -> Result:
-    read = [np.zeros(1, dtype="<u8")]  # never empty; 0 stands for no page
-    for path in work.citations:
-        with files.open_binary(files.join(run, path)) as keys:
-            read.append(np.frombuffer(keys.read(), dtype="<u8"))
-    cited = np.sort(np.concatenate(read))
-    rows: list[dict[str, Any]] = []
-    limit = int(work.fraction * 2.0**64)
-    # The sample has a hash of its own: were it among those drawn to be trained on, it would flatter the classifier.
-    sample_share = work.step.sample_pages / (2 * work.step.max_pages)
-    sample_limit = limit if work.fraction >= 1 else int(min(1.0, work.fraction * sample_share) * 2.0**64)
-    for document in documents_of(files.join(run, work.part)):
-        key = np.uint64(_cited_key(document.url, work.step.match) if document.url else 0)
-        place = int(np.searchsorted(cited, key))
-        is_cited = bool(key != 0 and place < len(cited) and cited[place] == key)
-        order = hash_order(work.seed, "reference", document.id)
-        sample = hash_order(work.seed, "reference-sample", document.id)
-        if is_cited or order < limit or sample < sample_limit:
-            text = document.text[: work.step.max_characters]
-            page = candidate(order, is_cited, url_host(document.url or document.id), text)
-            # A page that is neither cited nor drawn is in the sample only, and must not train.
-            drawn = is_cited or order < limit
-            rows.append(
-                {
-                    "order": page.order if drawn else None,
-                    "digest": page.digest,
-                    "cited": page.cited,
-                    "host": page.host,
-                    "characters": page.characters,
-                    "sample": sample if sample < sample_limit else None,
-                    "text": text,
-                }
-            )
-    with files.create(files.join(run, work.output)) as stream:
-        pq.write_table(
-            pa.Table.from_pylist(rows, schema=CANDIDATES),
-            pa.PythonFile(stream, mode="w"),
-            compression="zstd",
-        )
-    positives = sum(row["cited"] for row in rows)
-    return Result({work.output: stream.written()}, {"cited": positives, "others": len(rows) - positives})
-
-
-@dataclass(frozen=True)
 class TrainClassifier:
-    """The classifier, from the candidates of all parts."""
+    """The classifier, from the candidates of all parts; `before` are the steps that a page passes before it."""
 
     step: TrainReferences
     candidates: tuple[str, ...]
+    before: tuple[Stage | ModelStage, ...]
     seed: int
 
 
 def train_classifier(run: str, work: TrainClassifier) -> Result:
     """Writes the model and, beside it, its report as JSON; the plain figures of the report are the statistics.
 
-    The candidates are read three times (to choose, to train, to measure), so that their texts are never in memory.
+    The candidates are read four times (to choose, to see who of the sample reaches the classifier, to train, to
+    measure), so that their texts are never in memory.
     """
     paths = [files.join(run, path) for path in work.candidates]
     step = work.step
@@ -288,7 +193,8 @@ def train_classifier(run: str, work: TrainClassifier) -> Result:
         max_pages_per_host=step.max_pages_per_host,
         held_out_fraction=step.held_out_fraction,
     )
-    sample = [digest for _, digest in heapq.nsmallest(step.sample_pages, sampled)]
+    chosen = [hash for hash, _ in heapq.nsmallest(step.sample_pages, sampled)]
+    sample = _reaching(run, work, chosen)
     with tempfile.TemporaryDirectory(prefix="llama-corpus-") as folder:
         local = os.path.join(folder, "reference.bin")
         report = train_references(found, read_texts, local, work.seed, settings, sample)
@@ -298,3 +204,24 @@ def train_classifier(run: str, work: TrainClassifier) -> Result:
     written[REFERENCE_REPORT_PATH] = stream.written()
     figures = {name: value for name, value in report.items() if not isinstance(value, list | dict)}
     return Result(written, figures)
+
+
+def _reaching(run: str, work: TrainClassifier, sample: list[int]) -> list[int]:
+    """The digests of the texts of the sampled pages that reach the classifier; `sample` are their hashes."""
+    if not sample:
+        return []
+    transforms = [prepared(localized(run, stage)) for stage in work.before]
+    wanted, reached = pa.array(sample, pa.uint64()), []
+    for path in work.candidates:
+        for batch in read_documents(files.join(run, path)):
+            rows = batch.filter(pc.is_in(batch["sample"], value_set=wanted))
+            for document, digest in zip(from_batch(rows), rows["digest"].to_pylist(), strict=True):
+                for transform in transforms:
+                    outcome = transform(document)
+                    if isinstance(outcome, Rejected):
+                        break
+                    assert outcome.text == document.text, "a text was edited between training and classifier"
+                    document = outcome
+                else:
+                    reached.append(digest)
+    return reached

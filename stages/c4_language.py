@@ -7,10 +7,18 @@ with a probability of at least 0.99"; seed and order of the tests as in TensorFl
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 
 from stages.document import Document, Rejected
 from stages.language_profiles import ProfileDetector
 from stages.stage import Outcome, Transform
+
+
+@cache
+def profile_languages() -> frozenset[str]:
+    """The codes of the languages that langdetect has a profile of."""
+    return frozenset(path.name for path in (files("langdetect") / "profiles").iterdir())
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,14 @@ class KeepC4English:
 
     min_probability: float = 0.99  # Raffel et al. 2020 section 2.2
     language: str = "en"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_probability <= 1:
+            raise ValueError(f"min_probability must be in 0..1, not {self.min_probability}")
+        if self.language not in profile_languages():
+            raise ValueError(
+                f"langdetect has no language {self.language!r}; known: {', '.join(sorted(profile_languages()))}"
+            )
 
     def prepare(self) -> Transform:
         """Load the profiles of langdetect (about a second and 45 MB)."""

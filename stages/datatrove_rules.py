@@ -7,7 +7,6 @@ chosen, not before. What differs from the papers' wording is listed in docs/qual
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,10 +20,10 @@ PUNCTUATION = SENTENCE_ENDS.union(
     "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»",
     map(chr, (*range(9), 11, 12, *range(13, 32), *range(127, 160))),
 )
-STOP_WORDS = frozenset({"the", "be", "to", "of", "and", "that", "have", "with"})
+STOP_WORDS = frozenset({"the", "be", "to", "of", "and", "that", "have", "with"})  # Gopher, appendix A.1.1
 BULLETS = ("•", "-")
 ELLIPSES = ("...", "…")
-SHORT_LINE_CHARACTERS = 30  # and not more
+MAX_SHORT_LINE_CHARACTERS = 30  # a short line has no more
 MAX_WORD_CHARACTERS = 1_000  # ours: 1,000 brackets without white space take spaCy 0.13 s, 8,000 take 10 s
 
 _PARAGRAPH_END = re.compile(r"\n{2,}")
@@ -37,7 +36,7 @@ def english_words() -> Callable[[str], list[str] | None]:
     ValueError when spaCy is not installed.
     """
     try:
-        spacy = importlib.import_module("spacy")
+        import spacy  # type: ignore[import-not-found,unused-ignore]
     except ImportError as error:
         raise ValueError(
             "profile datatrove takes its words from spaCy, which is not installed; "
@@ -119,7 +118,8 @@ def datatrove_fineweb_scores(text: str, words: int) -> dict[str, float]:
     characters = len(text) - text.count("\n")
     return {
         "fineweb_punctuated_line_fraction": sum(line[-1] in SENTENCE_ENDS for line in lines) / line_count,
-        "fineweb_short_line_fraction": sum(len(line) <= SHORT_LINE_CHARACTERS for line in lines) / line_count,
+        "fineweb_short_line_fraction": sum(len(line) <= MAX_SHORT_LINE_CHARACTERS for line in lines)
+        / line_count,
         "fineweb_duplicate_line_character_fraction": duplicate_parts(lines)[1] / max(characters, 1),
         "fineweb_newlines_per_word": text.count("\n") / max(words, 1),
     }

@@ -18,7 +18,7 @@ from stages.repetition import duplicate_parts, lines_of
 from stages.score_limits import check_limits, keep_within_limits, scores_as_float32
 from stages.stage import Transform
 
-SHORT_LINE_CHARACTERS = 30  # FineWeb, section 3.6: "shorter than 30 characters"
+MIN_LONG_LINE_CHARACTERS = 30  # FineWeb, section 3.6, of short lines: "shorter than 30 characters"
 
 
 def fineweb_scores(text: str) -> dict[str, float]:
@@ -29,7 +29,7 @@ def fineweb_scores(text: str) -> dict[str, float]:
     """
     lines = lines_of(text)
     punctuated = sum(line.rstrip(CLOSING_MARKS)[-1:] in SENTENCE_ENDS for line in lines)
-    short = sum(len(line) < SHORT_LINE_CHARACTERS for line in lines)
+    short = sum(len(line) < MIN_LONG_LINE_CHARACTERS for line in lines)
     line_count = max(len(lines), 1)
     return {
         "fineweb_punctuated_line_fraction": punctuated / line_count,

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from stages.datatrove_rules import datatrove_gopher_scores, english_words
+from stages.datatrove_rules import ELLIPSES, STOP_WORDS, datatrove_gopher_scores, english_words
 from stages.document import Document, Rejected
 from stages.repetition import (
     DUPLICATE_ORDERS,
@@ -29,10 +29,8 @@ from stages.repetition import (
 from stages.score_limits import check_limits, keep_within_limits, scores_as_float32
 from stages.stage import Transform
 
-STOP_WORDS = frozenset({"the", "be", "to", "of", "and", "that", "have", "with"})  # Gopher, appendix A.1.1
 # The paper says "a bullet point" only. RedPajama v2's signs, and -, *, ●, ○ and · which pages use as well.
 BULLETS = ("•", "‣", "▶", "◀", "◦", "■", "□", "▪", "▫", "–", "-", "*", "●", "○", "·")
-ELLIPSES = ("...", "…")
 _EDGES = string.punctuation + "“”‘’«»…–—"  # what may cling to a stop word
 
 

@@ -22,6 +22,13 @@ class KeepLength:
     )
     max_characters: int | None = None  # no limit in CCNet; TFDS C4 3.1.0 has 190,000
 
+    def __post_init__(self) -> None:
+        least = max(self.min_characters, 1)
+        if self.max_characters is not None and self.max_characters < least:
+            raise ValueError(
+                f"max_characters must be at least {least}, not {self.max_characters}; else all texts go"
+            )
+
     def __call__(self, document: Document) -> Document | Rejected:
         characters = len(document.text)
         if characters < self.min_characters:

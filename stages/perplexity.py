@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal, get_args
 
 from classifiers.perplexity import (
     CCNET_CUTOFFS,
@@ -21,16 +22,13 @@ from classifiers.perplexity import (
 from stages.document import Document, Rejected
 from stages.stage import Outcome, Transform
 
-BUCKETS = ("head", "middle", "tail")
+Bucket = Literal["head", "middle", "tail"]
+Cutoffs = Literal["folder", "ccnet"]
 
 
-def _cutoffs(name: str, folder: str, language: str) -> tuple[float, float]:
-    if name == "folder":
+def _cutoffs(source: Cutoffs, folder: str, language: str) -> tuple[float, float]:
+    if source == "folder":
         return read_cutoffs(folder, language)
-    if name != "ccnet":
-        raise ValueError(
-            f"cutoffs is {name!r} for the language models in {folder}; it must be folder or ccnet"
-        )
     if language not in CCNET_CUTOFFS:
         raise ValueError(
             f"CCNet has no cut-offs for {language}; set cutoffs to folder and write {language}.json in {folder}"
@@ -46,18 +44,30 @@ class KeepPerplexity:
     """
 
     models: str
-    keep: tuple[str, ...] = ("head", "middle")  # RedPajama v1
-    cutoffs: str = "folder"
+    keep: tuple[Bucket, ...] = ("head", "middle")  # RedPajama v1
+    cutoffs: Cutoffs = "folder"
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.keep) - set(get_args(Bucket)))
+        if unknown or not self.keep:
+            what = (
+                f"no perplexity bucket {', '.join(unknown)}" if unknown else "keep names no perplexity bucket"
+            )
+            raise ValueError(f"{what}; choose from {', '.join(get_args(Bucket))}")
+        if self.cutoffs not in get_args(Cutoffs):
+            raise ValueError(f"cutoffs is {self.cutoffs!r}; it must be {' or '.join(get_args(Cutoffs))}")
 
     def prepare(self) -> Transform:
         """Read all cut-offs; a model is loaded at its first document. ValueError when something is missing."""
-        unknown = sorted(set(self.keep) - set(BUCKETS))
-        if unknown:
+        try:
+            languages = languages_with_model(self.models)
+        except ValueError as error:
             raise ValueError(
-                f"no perplexity bucket {', '.join(unknown)} to keep; choose from {', '.join(BUCKETS)}"
-            )
+                "no language model is there; `models.lm` takes a folder with <language>.arpa or .arpa.bin, `train` "
+                "(one for each language of `sources.commoncrawl.languages` that `sources.wikipedia` has), or `none`"
+            ) from error
         bounds: dict[str, tuple[float, float]] = {}
-        for language in languages_with_model(self.models):
+        for language in languages:
             model_files(self.models, language)
             bounds[language] = _cutoffs(self.cutoffs, self.models, language)
         load = cache(lambda language: PerplexityModel(self.models, language))

@@ -2,7 +2,8 @@
 
 In: a document. Out: the document with score `reference`, or a rejection. LLaMA (section 2.1) drops pages that a linear
 classifier does not take for references and names no threshold; 0.25 is RedPajama v1's. The threshold may also be given
-as the share of the crawl to keep: training counts the scores of a sample of the crawl and writes them beside the model.
+as the share to keep of the pages that reach this step: training counts the scores of a sample of these, pages that
+passed the steps between training and this one, and writes them beside the model.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class KeepReferences:
     """Keep documents whose probability of being like a reference is at least `min_probability`. `model` is a path.
 
     `keep_fraction` takes the place of `min_probability` when it is set: the probability that keeps this share of the
-    crawl, in steps of 0.001, as counted when the model was trained. A model from elsewhere has no such count.
+    pages that reach the step, in steps of 0.001, as counted when the model was trained. A model from elsewhere has no
+    such count.
     """
 
     model: str = ""
@@ -64,10 +66,15 @@ def report_path(model: str) -> str:
 
 
 def threshold_that_keeps(fraction: float, report: Mapping[str, object]) -> float:
-    """The score that keeps a share of the crawl, from a classifier's training report; the share is rounded up to the
-    next step of the table. ValueError when the report has no such table."""
+    """The score that keeps a share of the pages that reach the classifier, from its training report; the share is
+    rounded up to the next step of the table. ValueError when the report has no such table, or it counts no page."""
     table = report.get("thresholds_by_kept_fraction")
-    if not isinstance(table, list) or not table or not all(isinstance(score, float) for score in table):
+    if table == []:
+        raise ValueError(
+            "no page of the sample reached the reference classifier, so no threshold is known to keep a share; "
+            "set min_probability, or raise sample_pages of train_references"
+        )
+    if not isinstance(table, list) or not all(isinstance(score, float) for score in table):
         raise ValueError(
             "the report of the reference classifier has no thresholds by kept share; train it again"
         )

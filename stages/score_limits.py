@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from stages.document import Document, Rejected
 from stages.stage import step_name
 
+MAX_LIMIT = 3.4e38  # about the largest 32-bit float
+
 _FLOAT32 = struct.Struct("<f")
 
 
@@ -27,11 +29,17 @@ def scores_as_float32(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def check_limits(limits: object, reasons: Mapping[str, str]) -> None:
-    """ValueError when a limit that is a fraction is not in 0..1."""
+    """ValueError for a fraction that is not in 0..1, another limit that is no number of at least 0 that a score can
+    have, and a minimum above its maximum: nothing would be kept."""
     for name in reasons:
         value = getattr(limits, name)
         if name.endswith("_fraction") and not 0 <= value <= 1:
             raise ValueError(f"{name} is {value}; a fraction is between 0 and 1")
+        if not 0 <= value <= MAX_LIMIT:
+            raise ValueError(f"{name} is {value}; a limit is a number from 0 to {MAX_LIMIT:g}")
+        opposite = "max_" + name.removeprefix("min_")
+        if opposite in reasons and value > getattr(limits, opposite):
+            raise ValueError(f"{name} is {value}, above {opposite}, {getattr(limits, opposite)}")
 
 
 def keep_within_limits(

@@ -22,6 +22,9 @@ from stages.document import Document, Origin, Rejected
 from stages.html_text import clean_text
 from stages.warc_bytes import GZIP_MAGIC, ISAL_ERROR
 
+_WARC = b"WARC/"
+_ZSTD = (b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18")  # a frame, and the dictionary that a .warc.zst begins with
+
 
 @dataclass(frozen=True)
 class C4:
@@ -36,16 +39,25 @@ class C4:
 
     def read(self, stream: BinaryIO, origin: str) -> Iterator[Document | Rejected]:
         stream.seek(0)
-        magic = stream.read(3)
+        magic = stream.read(4)
         stream.seek(0)
         if not magic:
             raise ValueError(f"{origin}: the file is empty; download it again")
+        if magic in _ZSTD:
+            raise ValueError(
+                f"{origin}: packed by zstd, and C4 comes plain or gzip; unpack it, or set sources.c4.variant: crawl "
+                "if it is a WARC file"
+            )
         lines = stream
-        if magic == GZIP_MAGIC:
+        if magic.startswith(GZIP_MAGIC):
             lines = io.BufferedReader(igzip.IGzipFile(fileobj=stream))  # type: ignore[no-untyped-call]
         offset = 0
         try:
             while line := lines.readline(self.max_line_bytes + 1):
+                if not offset and line.startswith(_WARC):
+                    raise ValueError(
+                        f"{origin}: WARC or WET records and no JSON lines; set sources.c4.variant: crawl"
+                    )
                 length = len(line)
                 too_large = length > self.max_line_bytes
                 while too_large and line and not line.endswith(b"\n"):

@@ -81,6 +81,10 @@ class CommonCrawl:
                 if record.type == "response":
                     yield self._page(record, known, extractor)
                 elif record.type == "conversion":
+                    if self.main_content:
+                        raise ValueError(
+                            f"{origin}: WET has no HTML; give WARC files, or set steps.read.main_content: false"
+                        )
                     yield self._conversion(record, known)
                 else:
                     yield Rejected(known, "not_a_page", detail=record.type[:40])

@@ -48,7 +48,11 @@ def test_precision_and_recall_are_those_at_the_threshold_of_the_run() -> None:
         ({}, "green", "AUC 0.80 (0.70 to 0.90) on 400 pages of held-out hosts"),
         ({"held_out": 40}, "amber", "fewer than 50 say little"),
         ({"auc": 0.7}, "amber", "under 0.75: is what it learned from right?"),
-        ({"sample_trained_fraction": 0.38}, "amber", "38% of the crawl trained it and is judged by heart"),
+        (
+            {"sample_trained_fraction": 0.38},
+            "amber",
+            "38% of the pages it judges trained it and are judged by heart",
+        ),
     ],
 )
 def test_the_gate_says_what_is_weak(changed: dict[str, float], state: str, detail: str) -> None:

@@ -239,7 +239,10 @@ def test_a_changed_setting_runs_again_only_what_depends_on_it(finished: Path, sa
             "commoncrawl/read part-00000: sample.yaml",
         ),
         (
-            ["sources.commoncrawl.steps.keep_length={min_characters: 1000000}"],
+            [
+                "models={lm: none, reference: none}",
+                "sources.commoncrawl.steps={keep_length: {min_characters: 1000000}}",
+            ],
             1,
             "commoncrawl: no document is left after keep_length",
         ),

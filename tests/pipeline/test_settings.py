@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import inputs
-from pipeline.recipes import resolve
+from pipeline.recipes import RECIPES, DuplicateStep, resolve
 from pipeline.settings import Settings, UsageError, load_settings
+from stages.language import KeepLanguage
 from stages.sources.common_crawl import CommonCrawl
 
 
@@ -117,10 +118,23 @@ def test_an_unknown_variant_is_refused(tmp_path: Path) -> None:
     [
         ("drop_duplicate_lines: {keep: nothing}", "keep: expected one of none, first, found 'nothing'"),
         ("drop_duplicate_lines: {window_files: 0}", "window_files must be at least 1"),
+        ("drop_duplicate_lines: {window_files: -1}", "window_files: expected a whole number of at least 0"),
         ("drop_duplicate_lines: {window_files: 2.5}", "window_files: expected a whole number"),
         ("keep_language: {languages: english}", "languages: expected a list of texts"),
         ("keep_language: {languages: {en: 1}}", "languages: expected a list of texts"),
         ("keep_language: {min_score: high}", "min_score: expected a number"),
+        ("keep_language: {min_score: .nan}", "min_score: expected a finite number, found nan"),
+        ("read: {extraction_threshold: .inf}", "extraction_threshold: expected a finite number, found inf"),
+        ("keep_language: {languages: [english]}", "'english' is no code"),
+        ("keep_language: {languages: []}", "languages is empty"),
+        ("keep_length: {max_characters: 5}", "max_characters must be at least 300, not 5"),
+        ("keep_perplexity: {keep: [haed]}", "keep: expected one of head, middle, tail, found 'haed'"),
+        ("keep_perplexity: {cutoffs: cccnet}", "cutoffs: expected one of folder, ccnet, found 'cccnet'"),
+        ("keep_language: {model: x.ftz}", "keep_language.model cannot be set here; set models.language_id"),
+        ("keep_perplexity: {models: lm}", "keep_perplexity.models cannot be set here; set models.lm"),
+        ("keep_references: {model: x.bin}", "keep_references.model cannot be set here; set models.reference"),
+        ("read: {extraction: article}", "read.extraction cannot be set here; set models.extraction"),
+        ("read: {source: foo}", "read.source cannot be set; it is the name under sources"),
         ("keep_length: 5", "keep_length: expected a section with keys"),
     ],
 )
@@ -147,3 +161,143 @@ def test_a_file_that_two_patterns_reach_counts_once(tmp_path: Path) -> None:
 def test_an_unknown_recipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="recipe 'lama1' is not known; did you mean llama1"):
         resolve(settings(tmp_path, MINIMAL + "recipe: lama1\n"))
+
+
+CRAWL = "sources: {{commoncrawl: {{inputs: [a], languages: {languages}, steps: {{{steps}}}}}}}\nrecipe: {recipe}\n"
+UNTRAINED = "models: {lm: none, reference: none}\n"
+
+
+@pytest.mark.parametrize("recipe", ["llama1", "plus"])
+def test_no_rule_takes_a_window_of_no_files(tmp_path: Path, recipe: str) -> None:
+    checked = set()
+    for source, found in RECIPES[recipe].items():
+        for name, step in found.named():
+            if isinstance(step, DuplicateStep):
+                text = f"sources: {{{source}: {{inputs: [a], steps: {{{name}: {{window_files: 0}}}}}}}}\n"
+                text += f"recipe: {recipe}\n"
+                with pytest.raises(
+                    UsageError, match=rf"{source}\.steps\.{name}: window_files must be at least 1"
+                ):
+                    resolve(settings(tmp_path, text + UNTRAINED))
+                checked.add(type(step))
+    assert len(checked) >= 4
+
+
+@pytest.mark.parametrize(("languages", "named"), [("[de]", r"\(de\)"), ("[de, en, fr]", r"\(de, fr\)")])
+def test_english_rules_are_not_taken_for_other_languages(tmp_path: Path, languages: str, named: str) -> None:
+    def resolved(steps: str) -> None:
+        resolve(settings(tmp_path, CRAWL.format(languages=languages, steps=steps, recipe="plus") + UNTRAINED))
+
+    with pytest.raises(UsageError, match=rf"stop words are English .*{named}; set .*: {{min_stop_words: 0}}"):
+        resolved("")
+    resolved("keep_gopher: {min_stop_words: 0}")
+
+
+def test_all_languages_need_other_rules_too(tmp_path: Path) -> None:
+    def resolved(gopher: str) -> None:
+        steps = f"keep_language: {{languages: null}}, keep_gopher: {{{gopher}}}"
+        resolve(settings(tmp_path, f"sources: {{commoncrawl: {{inputs: [a], steps: {{{steps}}}}}}}\n{rest}"))
+
+    rest = "recipe: plus\n" + UNTRAINED
+    with pytest.raises(UsageError, match=r"stop words are English .*all languages"):
+        resolved("")
+    with pytest.raises(
+        UsageError, match=r"stands between blanks, .*all languages.* max_mean_word_characters"
+    ):
+        resolved("min_stop_words: 0")
+    resolved("min_stop_words: 0, min_words: 0, max_mean_word_characters: 100000")
+
+
+@pytest.mark.parametrize("recipe", ["llama1", "plus"])
+@pytest.mark.parametrize("languages", ["[en]", "en"])
+def test_english_alone_is_taken_by_both_recipes(tmp_path: Path, recipe: str, languages: str) -> None:
+    found = resolve(
+        settings(tmp_path, CRAWL.format(languages=languages, steps="", recipe=recipe) + UNTRAINED)
+    )
+    assert [s.languages for s in found["commoncrawl"].steps if isinstance(s, KeepLanguage)] == [("en",)]
+
+
+@pytest.mark.parametrize("source", ["c4", "github", "books", "arxiv", "stackexchange"])
+def test_languages_of_a_source_that_does_not_choose_are_refused(tmp_path: Path, source: str) -> None:
+    with pytest.raises(
+        UsageError, match=rf"^sources\.{source}\.languages: no step of {source} chooses languages"
+    ):
+        resolve(settings(tmp_path, f"sources: {{{source}: {{inputs: [a], languages: [en]}}}}"))
+
+
+def test_languages_are_said_once_and_not_empty(tmp_path: Path) -> None:
+    text = CRAWL.format(languages="[de]", steps="keep_language: {languages: [en]}", recipe="llama1")
+    with pytest.raises(
+        UsageError, match=r"keep_language\.languages: sources\.commoncrawl\.languages says it too"
+    ):
+        resolve(settings(tmp_path, text))
+    with pytest.raises(UsageError, match=r"sources\.commoncrawl\.languages is empty"):
+        settings(tmp_path, CRAWL.format(languages="[]", steps="", recipe="llama1"))
+    text = "sources: {wikipedia: {inputs: [a], steps: {keep_wikipedia_language: {languages: []}}}}"
+    with pytest.raises(UsageError, match="languages is empty"):
+        resolve(settings(tmp_path, text))
+
+
+def test_steps_that_a_missing_model_leaves_out_are_checked_all_the_same(tmp_path: Path) -> None:
+    text = CRAWL.format(languages="[en]", steps="keep_perplexity: {cutoffs: mine}", recipe="llama1")
+    with pytest.raises(UsageError, match="cutoffs: expected one of folder, ccnet"):
+        resolve(settings(tmp_path, text + UNTRAINED))
+
+
+def test_models_that_the_run_trains_have_their_own_cutoffs(tmp_path: Path) -> None:
+    text = CRAWL.format(languages="[en]", steps="keep_perplexity: {cutoffs: ccnet}", recipe="llama1")
+    with pytest.raises(
+        UsageError, match=r"keep_perplexity\.cutoffs: CCNet's cut-offs are for its own models"
+    ):
+        resolve(settings(tmp_path, text))
+    resolve(settings(tmp_path, text + "models: {lm: ccnet}\n"))
+
+
+def test_a_language_model_needs_a_wikipedia_in_a_wanted_language(tmp_path: Path) -> None:
+    text = "sources: {{commoncrawl: {{inputs: [a], languages: {}}}, wikipedia: {{inputs: [b], languages: [en, de]}}}}\n"
+    with pytest.raises(
+        UsageError, match=r"wikipedia\.languages has none of .*commoncrawl\.languages \(ja\); add one"
+    ):
+        resolve(settings(tmp_path, text.format("[ja]")))
+    resolve(settings(tmp_path, text.format("[ja, de]")))
+    resolve(settings(tmp_path, text.format("[ja]") + "models: {lm: none}\n"))
+
+
+@pytest.mark.parametrize("name", ["files", "licenses", "open_file"])
+def test_what_the_pipeline_fills_in_cannot_be_set(tmp_path: Path, name: str) -> None:
+    text = f"sources: {{github: {{inputs: [a], steps: {{read: {{{name}: [b]}}}}}}}}"
+    with pytest.raises(UsageError, match=rf"read\.{name} cannot be set"):
+        resolve(settings(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("keep_c4_english: {min_probability: 5}", r"min_probability must be in 0\.\.1, not 5"),
+        ("keep_c4_english: {language: xx}", "langdetect has no language 'xx'"),
+        ("keep_c4_english: {language: de}", "de only, so no page would be searched"),
+        ("drop_bad_words: {language: de}", "language: de, and keep_c4_english keeps en only"),
+        ("drop_bad_words: {model: words.txt}", r"set models\.bad_words"),
+        ("read: {source: commoncrawl}", "read.source cannot be set"),
+    ],
+)
+def test_c4_of_the_crawl_refuses_what_would_keep_or_search_nothing(
+    tmp_path: Path, step: str, message: str
+) -> None:
+    text = f"sources: {{c4: {{inputs: [a], variant: crawl, steps: {{{step}}}}}}}\nmodels: {{bad_words: words.txt}}\n"
+    with pytest.raises(UsageError, match=message):
+        resolve(settings(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ("max_mean_word_characters: 1.0e+300", "a limit is a number from 0"),
+        ("max_mean_word_characters: .nan", "expected a finite number"),
+        ("min_mean_word_characters: 11", "min_mean_word_characters is 11, above max_mean_word_characters"),
+    ],
+)
+def test_a_limit_that_no_score_can_meet_is_refused(tmp_path: Path, limit: str, message: str) -> None:
+    text = CRAWL.format(languages="[en]", steps=f"keep_gopher: {{{limit}}}", recipe="plus")
+    with pytest.raises(UsageError, match=message):
+        resolve(settings(tmp_path, text + UNTRAINED))

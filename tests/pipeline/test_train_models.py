@@ -1,28 +1,26 @@
-"""The reference classifier out of parts of documents: who is a candidate, who is in the sample, what is written."""
+"""The reference classifier out of its candidates: what is written, and what share a threshold keeps."""
 
 from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.train_models import (
-    REFERENCE_REPORT_PATH,
-    FindCandidates,
-    FindCitations,
-    TrainClassifier,
-    TrainReferences,
-    find_candidates,
-    find_citations,
-    train_classifier,
-)
-from stages.document import Document, Origin, to_batch
+from pipeline.reference_candidates import FindCandidates, FindCitations, find_candidates, find_citations
+from pipeline.tasks import Result
+from pipeline.train_models import REFERENCE_REPORT_PATH, TrainClassifier, TrainReferences, train_classifier
+from stages.document import Document, Origin, Rejected, to_batch
 from stages.references import KeepReferences
+from stages.stage import Outcome
 
 GOOD, BAD = ("study", "journal", "museum", "history"), ("casino", "cart", "offer", "click")
+WRITTEN = ("models/reference.bin", REFERENCE_REPORT_PATH)
 
 
 def crawl() -> list[Document]:
@@ -49,80 +47,100 @@ def write(run: Path, name: str, documents: list[Document]) -> str:
     return f"documents/{name}"
 
 
-def candidates(run: Path, step: TrainReferences, fraction: float = 1.0) -> list[dict[str, object]]:
+def candidates(run: Path, pages: list[Document], step: TrainReferences) -> str:
     urls = "\n".join(f"http://h{n}.example/a" for n in range(30))
     article = Document("en:1", "wikipedia", "x", Origin("w"), metadata={"cited_urls": urls})
-    find_citations(
-        str(run), FindCitations(write(run, "wikipedia.parquet", [article]), step.match, "work/cited.bin")
-    )
-    work = FindCandidates(
-        step, write(run, "crawl.parquet", crawl()), ("work/cited.bin",), fraction, "work/found.parquet", 7
-    )
-    find_candidates(str(run), work)
-    rows: list[dict[str, object]] = pq.read_table(run / "work/found.parquet").to_pylist()
-    return rows
+    work = FindCitations(write(run, "wikipedia.parquet", [article]), step.match, "work/cited.bin")
+    find_citations(str(run), work)
+    part = write(run, "crawl.parquet", pages)
+    found = "work/found.parquet"
+    find_candidates(str(run), FindCandidates(step, part, "work/cited.bin", 1.0, 1.0, 1.0, found, 7))
+    return found
 
 
-def test_every_cited_page_is_a_candidate_and_a_small_crawl_is_taken_whole(tmp_path: Path) -> None:
-    rows = candidates(tmp_path, TrainReferences())
-    assert len(rows) == 100
-    assert sum(bool(row["cited"]) for row in rows) == 30
-    assert all(row["order"] is not None and row["sample"] is not None for row in rows)
-    assert {row["characters"] for row in rows} == {len(str(row["text"])) for row in rows}
+@dataclass(frozen=True)
+class KeepEvenPages:
+    """Stands for perplexity: half of the pages never reach the classifier."""
+
+    def prepare(self) -> Callable[[Document], Outcome]:
+        def keep(document: Document) -> Outcome:
+            return document if int(document.id.split("-")[1]) % 2 == 0 else Rejected(document, "odd")
+
+        return keep
 
 
-def test_by_host_any_page_of_a_cited_host_is_positive(tmp_path: Path) -> None:
-    moved = [Document(d.id, d.source, d.text, d.origin, url=f"{d.url}&other=1") for d in crawl()]
-    for match, positives in (("url", 0), ("host", 30)):
-        step = TrainReferences(match="host" if match == "host" else "url")
-        candidates(tmp_path, step)
-        work = FindCandidates(
-            step, write(tmp_path, "moved.parquet", moved), ("work/cited.bin",), 1.0, "work/moved.parquet", 7
-        )
-        assert find_candidates(str(tmp_path), work).statistics == {
-            "cited": positives,
-            "others": 100 - positives,
-        }
+def train(run: Path, step: TrainReferences, *found: str, before: tuple[KeepEvenPages, ...] = ()) -> Result:
+    return train_classifier(str(run), TrainClassifier(step, found, before, 7))
 
 
-def test_the_sample_of_a_large_crawl_is_drawn_apart_from_the_pages_that_train(tmp_path: Path) -> None:
-    rows = candidates(tmp_path, TrainReferences(max_pages=10, sample_pages=10), fraction=0.4)
-    drawn = {row["digest"] for row in rows if row["order"] is not None and not row["cited"]}
-    sample = {row["digest"] for row in rows if row["sample"] is not None}
-    assert 15 < len(drawn) < 41  # 0.4 of 70
-    assert 10 < len(sample) < 31  # 0.4 * 10 / 20 of 100
-    assert len(sample - drawn) > 5  # and not a part of those that were drawn
-    assert sum(bool(row["cited"]) for row in rows) == 30
+def kept(run: Path, documents: list[Document], fraction: float) -> int:
+    keep = KeepReferences(str(run / "models/reference.bin"), keep_fraction=fraction).prepare()
+    return sum(isinstance(keep(document), Document) for document in documents)
 
 
 def test_model_and_report_are_written_and_the_share_to_keep_is_kept(tmp_path: Path) -> None:
-    candidates(tmp_path, TrainReferences())
-    result = train_classifier(str(tmp_path), TrainClassifier(TrainReferences(), ("work/found.parquet",), 7))
-    assert sorted(result.outputs) == ["models/reference.bin", "models/reference.json"]
+    step = TrainReferences()
+    result = train(tmp_path, step, candidates(tmp_path, crawl(), step))
+    assert tuple(sorted(result.outputs)) == WRITTEN
     report = json.loads((tmp_path / REFERENCE_REPORT_PATH).read_bytes())
     assert result.statistics == {k: v for k, v in report.items() if not isinstance(v, list | dict)}
     assert result.statistics["auc"] == 1.0
     assert (result.statistics["positives"], result.statistics["negatives"]) == (30, 70)
     assert result.statistics["sample_pages"] == 100
-    keep = KeepReferences(str(tmp_path / "models/reference.bin"), keep_fraction=0.2).prepare()
-    kept = sum(isinstance(keep(document), Document) for document in crawl())
-    assert 20 <= kept < 24  # a fifth, and those that score the same as the last of it
+    assert 20 <= kept(tmp_path, crawl(), 0.2) < 24  # and those that score the same as the last of a fifth
+
+
+def test_the_share_is_of_the_pages_that_reach_the_classifier(tmp_path: Path) -> None:
+    # Of the odd pages only bad ones are there, so that the share of the good differs before and after the step.
+    pages = [d for n, d in enumerate(crawl()) if n >= 30 or n % 2 == 0]
+    reaching = [d for d in pages if int(d.id.split("-")[1]) % 2 == 0]
+    step = TrainReferences(min_positives=5)
+    found = candidates(tmp_path, pages, step)
+    result = train(tmp_path, step, found, before=(KeepEvenPages(),))
+    model = (tmp_path / "models/reference.bin").read_bytes()
+    assert (len(pages), len(reaching), result.statistics["sample_pages"]) == (85, 50, 50)
+    assert 15 <= kept(tmp_path, reaching, 0.3) <= 17
+    train(tmp_path, step, found)
+    assert (tmp_path / "models/reference.bin").read_bytes() == model  # the step chooses no page that trains
+    assert kept(tmp_path, reaching, 0.3) > 18
+
+
+def test_the_sample_is_scored_whole_as_pages_are_when_the_model_is_applied(tmp_path: Path) -> None:
+    # What is cut off turns the first pages into bad ones, and the last into good ones.
+    turned = [
+        d.with_text(f"{d.text} {' '.join((BAD if n < 30 else GOOD) * 40)}") for n, d in enumerate(crawl())
+    ]
+    step = TrainReferences(max_characters=150)
+    train(tmp_path, step, candidates(tmp_path, turned, step))
+    assert 60 <= kept(tmp_path, turned, 0.6) <= 64
+    report = json.loads((tmp_path / REFERENCE_REPORT_PATH).read_bytes())
+    assert report["auc"] == 1.0  # of the first 150 characters
+    keep = KeepReferences(str(tmp_path / "models/reference.bin"), min_probability=0.5).prepare()
+    share = np.mean([isinstance(keep(document), Document) for document in turned])
+    assert report["curve"][50]["kept"] == pytest.approx(share)
+
+
+def test_no_more_pages_than_asked_for_are_sampled(tmp_path: Path) -> None:
+    step = TrainReferences(sample_pages=40)
+    found = candidates(tmp_path, crawl(), step)
+    assert train(tmp_path, step, found).statistics["sample_pages"] == 40
 
 
 def test_the_model_does_not_depend_on_the_cut_into_parts(tmp_path: Path) -> None:
-    candidates(tmp_path, TrainReferences())
-    train_classifier(str(tmp_path), TrainClassifier(TrainReferences(), ("work/found.parquet",), 7))
-    whole = [(tmp_path / path).read_bytes() for path in ("models/reference.bin", REFERENCE_REPORT_PATH)]
-    found = pq.read_table(tmp_path / "work/found.parquet")
+    step, before = TrainReferences(sample_pages=60), (KeepEvenPages(),)
+    whole = candidates(tmp_path, crawl(), step)
+    train(tmp_path, step, whole, before=before)
+    of_whole = [(tmp_path / path).read_bytes() for path in WRITTEN]
+    found = pq.read_table(tmp_path / whole)
     for name, rows in (("b", found.slice(0, 33)), ("a", found.slice(33))):
         pq.write_table(rows, tmp_path / f"work/{name}.parquet")
-    train_classifier(
-        str(tmp_path), TrainClassifier(TrainReferences(), ("work/a.parquet", "work/b.parquet"), 7)
-    )
-    assert whole == [(tmp_path / p).read_bytes() for p in ("models/reference.bin", REFERENCE_REPORT_PATH)]
+    train(tmp_path, step, "work/a.parquet", "work/b.parquet", before=before)
+    assert of_whole == [(tmp_path / path).read_bytes() for path in WRITTEN]
 
 
-@pytest.mark.parametrize("wrong", [{"max_pages_per_host": 0}, {"held_out_fraction": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"max_pages_per_host": 0}, {"sample_pages": 0}, {"held_out_fraction": 0.0}]
+)
 def test_parameters_outside_their_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         TrainReferences(**wrong)  # type: ignore[arg-type]

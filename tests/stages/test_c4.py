@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha1
 from pathlib import Path
@@ -87,3 +88,18 @@ def test_every_real_row_is_a_document(shared_data: Path) -> None:
         assert all(isinstance(outcome, Document) for outcome in outcomes)
         counts.append(len(outcomes))
     assert counts == [365, 5, 365]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_warc_files_are_refused_and_the_way_out_is_named(pack: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(
+        ValueError, match=r"^d/c4\.json: WARC or WET records .*; set sources\.c4\.variant: crawl$"
+    ):
+        read(pack(b"WARC/1.0\r\nWARC-Type: conversion\r\n\r\n" + ROW))
+    assert len(read(pack(ROW + b"WARC/1.0\n"))) == 2  # a damaged line later is one
+
+
+@pytest.mark.parametrize("magic", [b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18"])
+def test_a_file_packed_by_zstd_is_refused(magic: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^d/c4\.json: packed by zstd, and C4 comes plain or gzip"):
+        read(magic + ROW)

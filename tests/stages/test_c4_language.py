@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from stages.c4_language import KeepC4English
@@ -50,3 +52,16 @@ def test_drops_a_text_without_letters(keep: Transform) -> None:
     dropped = keep(document("1 + 2 = 3."))
     assert isinstance(dropped, Rejected)
     assert (dropped.reason, dropped.document.language) == ("language_unknown", None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"min_probability": 5}, r"^min_probability must be in 0\.\.1, not 5$"),
+        ({"min_probability": float("nan")}, r"^min_probability must be in 0\.\.1, not nan$"),
+        ({"language": "xx"}, r"^langdetect has no language 'xx'; known: af, ar, .*, en, .*, zh-tw$"),
+    ],
+)
+def test_parameters_that_keep_nothing_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        KeepC4English(**wrong)

@@ -137,6 +137,14 @@ def test_a_page_that_inflates_without_end_is_too_large() -> None:
         assert rejection(bomb, max_record_bytes=1 << 20)[0] == "record_too_large"
 
 
+def test_wet_is_refused_where_the_main_content_is_wanted() -> None:
+    wet = response(b"The title\nText\n", b"conversion", b"Content-Type: text/plain\r\n")
+    with pytest.raises(
+        ValueError, match=r"^folder/x\.warc: WET has no HTML; .* steps\.read\.main_content: false$"
+    ):
+        read(response(b"", b"warcinfo") + wet, main_content=True)
+
+
 def test_main_content_leaves_menus_and_footers_out() -> None:
     body = "<p>" + "The river rises in the hills and reaches the sea after two days of travel. " * 8 + "</p>"
     html = f"<html><body><nav><a href=/>Home</a> <a href=/a>About us</a></nav><article>{body}</article></body></html>"

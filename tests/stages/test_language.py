@@ -73,3 +73,21 @@ def test_judges_the_first_characters_only_when_so_told() -> None:
 def test_parameters_outside_their_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         KeepLanguage(None, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("languages", "message"),
+    [
+        ((), "languages is empty"),
+        (("en", "english"), "'english' is no code"),
+        (tuple("english"), "'e' is no code"),
+    ],
+)
+def test_languages_that_no_model_has_are_refused(languages: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        KeepLanguage(languages)
+
+
+def test_a_language_that_the_model_does_not_know_is_an_error_when_prepared() -> None:
+    with pytest.raises(ValueError, match=r"^languages: the language id model knows no xx, zzz; take codes"):
+        KeepLanguage(("zzz", "en", "xx")).prepare()

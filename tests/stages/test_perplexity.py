@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,16 +84,20 @@ def test_published_cutoffs_need_no_file(models: str, monkeypatch: pytest.MonkeyP
     assert kept.metadata["bucket"] == "middle"
 
 
-def test_an_unknown_source_of_cutoffs_is_refused(models: str) -> None:
-    with pytest.raises(ValueError, match="folder or ccnet"):
-        KeepPerplexity(models, cutoffs="guess").prepare()
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"cutoffs": "guess"}, "^cutoffs is 'guess'; it must be folder or ccnet$"),
+        ({"keep": ("head", "haed")}, "^no perplexity bucket haed; choose from head, middle, tail$"),
+        ({"keep": ()}, "^keep names no perplexity bucket; choose from head, middle, tail$"),
+    ],
+)
+def test_parameters_that_mean_nothing_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        KeepPerplexity("", **wrong)
 
 
-def test_a_bucket_that_does_not_exist_is_refused(models: str) -> None:
-    with pytest.raises(ValueError, match="haed"):
-        KeepPerplexity(models, keep=("haed",)).prepare()
-
-
-def test_a_folder_without_models_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no language model"):
+def test_a_folder_without_models_is_told_in_terms_of_the_settings(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^no language model is there; `models.lm` takes a folder") as error:
         KeepPerplexity(str(tmp_path)).prepare()
+    assert str(tmp_path) not in str(error.value)

@@ -80,8 +80,11 @@ def test_a_share_between_two_steps_keeps_the_larger_one() -> None:
 def test_a_share_needs_the_report_of_the_training(model: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"keep_fraction needs .*reference\.json.*min_probability instead"):
         KeepReferences(model, keep_fraction=0.3).prepare()
-    with pytest.raises(ValueError, match="train it again"):
+    with pytest.raises(ValueError, match=r"no page of the sample.*raise sample_pages"):
         threshold_that_keeps(0.3, {"thresholds_by_kept_fraction": []})
+    for unknown in ({}, {"thresholds_by_kept_fraction": ["0.3"]}):
+        with pytest.raises(ValueError, match="train it again"):
+            threshold_that_keeps(0.3, unknown)
     beside = tmp_path / "reference.bin"
     beside.write_bytes(Path(model).read_bytes())
     for broken in ("{", "[" * 100_000, "[]"):

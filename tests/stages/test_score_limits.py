@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -55,3 +56,17 @@ def test_a_missing_score_names_the_step_that_gives_it() -> None:
 def test_a_fraction_in_per_cent_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^max_noise_fraction is 30; a fraction is between 0 and 1$"):
         check_limits(KeepQuiet(max_noise_fraction=30), REASONS)
+
+
+@pytest.mark.parametrize("wrong", [1e300, 10**400, math.nan, math.inf, -1])
+def test_a_limit_that_no_score_can_have_is_refused(wrong: float) -> None:
+    with pytest.raises(ValueError, match=r"^min_words is .*; a limit is a number from 0 to 3\.4e\+38$"):
+        check_limits(KeepQuiet(min_words=wrong), REASONS)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="a fraction is between 0 and 1"):
+        check_limits(KeepQuiet(max_noise_fraction=wrong), REASONS)
+
+
+def test_a_minimum_above_its_maximum_is_refused() -> None:
+    check_limits(KeepQuiet(min_words=3, max_words=3), REASONS)
+    with pytest.raises(ValueError, match=r"^min_words is 4, above max_words, 3$"):
+        check_limits(KeepQuiet(min_words=4, max_words=3), REASONS)

@@ -1,0 +1,33 @@
+"""What the manifest records of the environment."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from pathlib import Path
+
+from pipeline import manifest
+from pipeline.tasks import imported_names
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def outside_packages(room: str) -> set[str]:
+    """Top-level packages that a room imports and that are neither ours nor Python's."""
+    names = {n.split(".")[0] for path in (ROOT / room).rglob("*.py") for n in imported_names(path)}
+    ours = {"stages", "classifiers", "tokenizer", "mixtures", "pipeline"}
+    return names - ours - set(sys.stdlib_module_names)
+
+
+def test_every_distribution_that_makes_documents_and_tokens_is_recorded() -> None:
+    packages = set().union(*(outside_packages(room) for room in ("stages", "classifiers", "tokenizer")))
+    assert {"spacy", "numba", "brotli"} <= packages
+    distributions = importlib.metadata.packages_distributions()
+    needed = {name.lower() for package in packages for name in distributions.get(package, [package])}
+    assert needed - set(manifest.VERSIONED) == set()
+
+
+def test_versions_tell_what_is_not_installed() -> None:
+    found = manifest.versions()
+    assert found["numba"] == importlib.metadata.version("numba") and "python" in found
+    assert list(manifest.VERSIONED) == sorted(manifest.VERSIONED)
