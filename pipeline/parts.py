@@ -155,7 +155,8 @@ class PartWriter:
         self._seen: dict[str, dict[str, list[int]]] = {"languages": {}, "licenses": {}, "domains": {}}
 
     def keep(self, document: Document, text_bytes: int) -> None:
-        self._documents.add(document, text_bytes)
+        # Titles, addresses and metadata are waiting in memory too.
+        self._documents.add(document, text_bytes + _extra_characters(document))
         self._kept += 1
         self._bytes += text_bytes
         self._see("languages", document.language or "unknown", text_bytes)
@@ -173,13 +174,12 @@ class PartWriter:
         if writer is None:
             path = files.join(self._run, f"removed/{self._source}/{step}/{self._part}.parquet")
             writer = self._removed[step] = _Removed(path, REMOVED_SCHEMA, ZSTD_LEVEL)
-        text = rejected.document.text
-        if self._removed_characters is not None and len(text) > self._removed_characters:
-            # A copy, so that a row does not hold on to the whole text until it is written.
-            rejected = replace(
-                rejected, document=rejected.document.with_text(text[: self._removed_characters])
-            )
-        writer.add((step, rejected, text_bytes), len(rejected.document.text))
+        # A copy of what is written, so that a row does not hold on to the whole text, title and metadata until then.
+        was = rejected.document
+        text = was.text if self._removed_characters is None else was.text[: self._removed_characters]
+        kept = Document(was.id, was.source, text, was.origin, url=was.url, language=was.language)
+        size = len(text) + _extra_characters(kept) + len(rejected.detail)
+        writer.add((step, replace(rejected, document=kept), text_bytes), size)
 
     def close(self) -> dict[str, Written]:
         """Finishes all files; relative path -> what was written."""
@@ -199,6 +199,12 @@ class PartWriter:
             "bytes": self._bytes,
             **{kind: _largest(seen) for kind, seen in self._seen.items()},
         }
+
+
+def _extra_characters(document: Document) -> int:
+    """Characters of a document besides its text."""
+    fields = (document.id, document.url or "", document.title or "", *document.metadata.values())
+    return sum(map(len, fields))
 
 
 NAMES_PER_PART = 500  # of languages, licences and domains each: what a marker may hold of a part

@@ -18,12 +18,11 @@ from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 from resiliparse.parse.html import HTMLTree
 
 from stages.extraction.extract import Extractor
+from stages.html_cost import broken_limit
 
 MAX_UNDECODABLE_FRACTION = 0.1  # of the non-ASCII characters; a wrong multi-byte charset replaces nearly all
 MAX_UNDECODABLE_IN_TEXT = 0.001  # of all characters, read by the best guess: a few broken bytes may be
-MAX_ATTRIBUTES = 10_000  # of one tag: the parser is quadratic in them, 10,000 take 0.3 s, 100,000 take 20 s
 MAX_TAGS = 500_000  # of a page whose blocks are scored: a million take 2 s and 500 MB; real pages of 5 MB have 100,000
-SEARCHED_CHARACTERS = 128 << 10  # shorter pages cannot hold enough attributes to be slow
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _SEVEN_BIT = re.compile(rb"\x1b[$(]|~\{")  # ISO-2022 and HZ are valid UTF-8 but mean something else
@@ -39,8 +38,6 @@ _C1 = re.compile(
     "(?:[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})+|([\x80-\x9f])"
 )
 _ANY_C1 = re.compile("[\x80-\x9f]")
-_TAG = re.compile(r"<[a-zA-Z](?:[^>=]++|=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|))*+")
-_QUOTED = re.compile(r"=\s*+(?:\"[^\"]*+\"?|'[^']*+'?)")
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
 
 
@@ -134,14 +131,11 @@ def decode_page(page: bytes, declared: str | None) -> tuple[str, str]:
 def page_text(html: str) -> PageText:
     """Title and visible text of a page, all of it, as a WET file has it.
 
-    Raises UnreadablePageError: `html_too_complex` for a page made to be slow, `no_text` when nothing is visible.
+    Raises UnreadablePageError: `html_too_complex` for a page made to be slow (`html_cost`), `no_text` when nothing is
+    visible.
     """
-    if len(html) > SEARCHED_CHARACTERS:
-        for tag in _TAG.finditer(html):
-            if len(tag.group()) > 2 * MAX_ATTRIBUTES:
-                attributes = len(_QUOTED.sub(" ", tag.group()).split())
-                if attributes > MAX_ATTRIBUTES:
-                    raise UnreadablePageError("html_too_complex", f"a tag with {attributes} attributes")
+    if broken := broken_limit(html.encode("utf-8", "replace")):
+        raise UnreadablePageError("html_too_complex", broken)
     tree = HTMLTree.parse(html)
     text = readable(extract_plain_text(tree, main_content=False, alt_texts=False)).strip()
     if not text:

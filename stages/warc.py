@@ -23,10 +23,12 @@ from stages.warc_bytes import (
     RECORD_START,
     ZSTD_MAGIC,
     Ahead,
+    BrokenBytes,
     Damage,
     Frame,
     Gzip,
     Plain,
+    Rework,
     Source,
     Zstd,
 )
@@ -87,7 +89,7 @@ def read_records(
         yield from _read_frames(stream, origin, Zstd(dictionary), offset, max_record_bytes)
     elif RECORD_START.match(start.lstrip(b"\r\n")):
         source = Plain(stream)
-        for record in _read_source(source, max_record_bytes):
+        for record in _read_source(source, max_record_bytes, Rework()):
             yield _placed(record, record.position, source.position - record.position, 0)
     else:
         what = "the file is empty" if not start else f"it begins with {start[:8]!r}"
@@ -109,7 +111,9 @@ def _read_frames(
 ) -> Iterator[WarcRecord | DamagedRecord]:
     """The records of a file of frames, from `offset` on, where `stream` stands."""
     ahead = Ahead(stream)
+    rework = Rework()
     found = False
+    first = ""  # what is wrong with the first frame that begins with a record and gives none
     while start := ahead.start(8):
         if codec.name == "zstd" and SKIPPABLE_MAGIC.match(start):
             offset += 8 + int.from_bytes(start[4:8], "little")
@@ -118,8 +122,10 @@ def _read_frames(
         frame = Frame(ahead, codec, max_record_bytes + MAX_HEADER_BYTES)
         broken: Damage | None = None
         try:
-            for record in _read_source(frame, max_record_bytes):
+            for record in _read_source(frame, max_record_bytes, rework):
                 found = found or isinstance(record, WarcRecord) or record.reason == "record_too_large"
+                if not found and frame.begins_record and isinstance(record, DamagedRecord):
+                    first = first or record.detail
                 yield _placed(record, offset, frame.consumed, record.position)
         except Damage as damage:
             broken = damage
@@ -127,25 +133,37 @@ def _read_frames(
             offset += frame.consumed
             continue
         found = found or broken.reason == "record_too_large"
-        following = _next_frame(stream, codec, offset + 1)
+        if frame.begins_record:
+            first = first or broken.detail
+        # A frame that was cut off ends before the next one; frames that hold each other are left at the place reached.
+        again = rework.allows(frame.inflated, offset + frame.consumed)
+        following = _next_frame(stream, codec, offset + 1 if again else offset + max(frame.consumed, 1))
         yield DamagedRecord(offset, following - offset, broken.reason, broken.detail, frame.position)
         ahead.seek(following)
         offset = following
+    if not found and first:
+        raise ValueError(
+            f"{origin}: damaged, none of its records can be read whole ({first}); download it again"
+        )
     if not found:
         raise ValueError(
             f"{origin}: not a WARC file (its {codec.name} frames hold no WARC record); give the path of a WARC file"
         )
 
 
-def _read_source(source: Source, max_record_bytes: int) -> Iterator[WarcRecord | DamagedRecord]:
+def _read_source(
+    source: Source, max_record_bytes: int, rework: Rework
+) -> Iterator[WarcRecord | DamagedRecord]:
     """The records in `source`, told from each other by their headers; offset and length are left for the caller.
 
     A record is given out only when what follows it is right too (the next record, or the end of a frame whose checksum
-    holds). Where header lines end in a bare LF the file went through an editor or a checkout, and its Content-Length
-    is not true any more: the block then goes up to the next record. Damage of the bytes goes through as Damage.
+    holds). Otherwise its Content-Length is false, and its block is searched for the next record. Where header lines
+    end in a bare LF the file went through an editor or a checkout, and its Content-Length is not true any more: the
+    block then goes up to the next record. Damage of the bytes goes through as BrokenBytes.
     """
     while source.skip_line_ends():
         begin = source.position
+        body = -1
         try:
             headers, bare = _headers(source)
             if bare:
@@ -156,26 +174,37 @@ def _read_source(source: Source, max_record_bytes: int) -> Iterator[WarcRecord |
             if not (length.isascii() and length.isdigit() and len(length) < 16):
                 raise Damage("damaged_record", f"Content-Length is {length[:40]!r}")
             size = int(length)
+            body = source.position
+            source.check(size)
             if size > max_record_bytes:
                 source.skip(size)
-                source.skip_line_ends()
-                yield DamagedRecord(
-                    0, 0, "record_too_large", f"Content-Length {size} is over {max_record_bytes} bytes", begin
-                )
-                continue
-            block = source.take(size)
+                block = b""
+            else:
+                source.held = body - 1
+                block = source.take(size)
             while source.skip_line_ends() and len(source.data) - source.at < 16 and source.more():
                 pass
             if source.at < len(source.data) and not RECORD_START.match(source.data, source.at):
                 raise Damage("damaged_record", f"Content-Length is {size}, the block goes on behind it")
+        except BrokenBytes:
+            raise
         except Damage as damage:
-            if isinstance(source, Frame) and not source.ended:
-                raise
+            if body >= 0:
+                source.rewind(body, rework)
+            elif source.position == begin:
+                source.at += 1
+            source.held = -1
             while not source.skip_to_record():
                 if not source.more():
                     source.at = len(source.data)
                     break
             yield DamagedRecord(0, 0, damage.reason, damage.detail, begin)
+            continue
+        source.held = -1
+        if size > max_record_bytes:
+            yield DamagedRecord(
+                0, 0, "record_too_large", f"Content-Length {size} is over {max_record_bytes} bytes", begin
+            )
             continue
         yield WarcRecord(headers.get("warc-type", "").lower(), headers, block, 0, 0, begin)
 

@@ -33,6 +33,10 @@ from stages.warc_bytes import ISAL_ERROR
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 NOT_HTML_MAGIC = (b"%PDF-", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"PK\x03\x04", b"RIFF", b"\x00\x00\x01\x00")
 MAX_HTTP_HEADER_BYTES = 256 << 10  # Common Crawl's fetcher stops far below
+MAX_TITLE_CHARACTERS = 1_000  # the rest of a title is cut off; of 5,897 real pages none has more
+MAX_URL_CHARACTERS = 8_192  # a longer address is no address of a page; cut off it would be another page's
+MAX_ID_CHARACTERS = 1_024  # of a record id; a UUID has 36
+MAX_DOMAIN_CHARACTERS = 253  # RFC 1035, section 2.3.4
 
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d+)? +(\d{3})(?!\d)")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
@@ -76,7 +80,11 @@ class CommonCrawl:
                 empty = Document(place, self.source, "", where)
                 yield Rejected(empty, record.reason, detail=record.detail)
                 continue
-            known = _known(record, self.source, place, where)
+            try:
+                known = _known(record, self.source, place, where)
+            except _Unusable as error:
+                yield Rejected(Document(place, self.source, "", where), error.reason, detail=str(error))
+                continue
             try:
                 if record.type == "response":
                     yield self._page(record, known, extractor)
@@ -118,30 +126,39 @@ class CommonCrawl:
         declared = _CHARSET.search(content_type)
         html, charset = decode_page(payload, declared.group(1) if declared else None)
         page = main_text(html, extractor) if extractor else page_text(html)
+        _check_text(page.text, self.max_record_bytes)
         found = Document(
             known.id,
             known.source,
             page.text,
             known.origin,
             known.url,
-            page.title or None,
+            page.title[:MAX_TITLE_CHARACTERS].rstrip() or None,
             created=known.created,
         )
-        return found.with_metadata(**known.metadata, **page.facts, charset=charset)
+        facts = {name: fact for name, fact in page.facts.items() if len(fact) <= MAX_URL_CHARACTERS}
+        return found.with_metadata(**known.metadata, **facts, charset=charset)
 
     def _conversion(self, record: WarcRecord, known: Document) -> Document:
         if not record.headers.get("content-type", "text/plain").lower().startswith("text/plain"):
             raise _Unusable("not_a_page", f"conversion to {record.headers['content-type'][:40]}")
         text = with_line_ends(record.block.decode("utf-8", "replace")).removesuffix("\n")
-        lines = [line.strip() for line in text.split("\n")]
-        title = lines.pop(0) if self.first_line_is_title else ""
+        lines = list(map(str.strip, text.split("\n")))
+        title = lines.pop(0)[:MAX_TITLE_CHARACTERS].rstrip() if self.first_line_is_title else ""
         text = "\n".join(lines)
         if not text or text.isspace():
             raise _Unusable("no_text", "a title only" if title else "")
-        found = Document(
-            known.id, known.source, text, known.origin, known.url, title or None, created=known.created
+        _check_text(text, self.max_record_bytes)
+        return Document(
+            known.id,
+            known.source,
+            text,
+            known.origin,
+            known.url,
+            title or None,
+            created=known.created,
+            metadata={**known.metadata, "charset": "utf-8"},
         )
-        return found.with_metadata(**known.metadata, charset="utf-8")
 
 
 @lru_cache(maxsize=4)
@@ -152,10 +169,16 @@ def _extractor(
 
 
 def _known(record: WarcRecord, source: str, place: str, where: Origin) -> Document:
-    """What the WARC header says of a record."""
+    """What the WARC header says of a record. An id or address that is too long for one makes it unusable."""
     headers = record.headers
     record_id = headers.get("warc-record-id", "").strip("<> ").removeprefix("urn:uuid:")
     url = headers.get("warc-target-uri", "").strip("<> ") or None
+    for what, value, most in (
+        ("address", url or "", MAX_URL_CHARACTERS),
+        ("id", record_id, MAX_ID_CHARACTERS),
+    ):
+        if len(value) > most:
+            raise _Unusable("record_too_large", f"its {what} has {len(value)} characters, over {most}")
     try:
         host = urlsplit(url).hostname if url else None
     except ValueError:  # a broken IPv6 address
@@ -167,7 +190,7 @@ def _known(record: WarcRecord, source: str, place: str, where: Origin) -> Docume
         where,
         url,
         created=_date(headers.get("warc-date", "")),
-        metadata={"domain": host} if host else {},
+        metadata={"domain": host} if host and len(host) <= MAX_DOMAIN_CHARACTERS else {},
     )
 
 
@@ -247,6 +270,11 @@ def _brotli_decoded(payload: bytes, max_bytes: int) -> bytes:
         raise _Unusable("content_encoding", f"br: {error}") from None
     _check_size(page, max_bytes)
     return bytes(page)
+
+
+def _check_text(text: str, max_bytes: int) -> None:
+    if 4 * len(text) > max_bytes and len(text.encode()) > max_bytes:
+        raise _Unusable("record_too_large", f"the text has over {max_bytes} bytes")
 
 
 def _check_size(page: bytes, max_bytes: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 from collections import Counter
 from pathlib import Path
@@ -11,8 +12,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import yaml
 
+from pipeline.recipes import VARIANTS
 from pipeline.run import Options, run_pipeline
 from pipeline.settings import load_settings
+from stages.c4_rules import TakeC4Lines
+from stages.document import Document
 
 REASONS = {  # counters there -> (step, reason) here
     "clean": {
@@ -70,3 +74,15 @@ def test_every_page_ends_as_in_the_builder_of_c4(shared_data: Path, tmp_path: Pa
     texts = {hashlib.sha1(text.encode()).hexdigest() for text in documents["text"].to_pylist()}
     assert texts < {page["dedup_text_sha1"] for page in english}
     assert {page["dedup_text_sha1"] for page in english if page["badwords_pass"]} <= texts
+
+
+def test_a_page_of_a_single_line_reaches_the_rules_of_c4() -> None:
+    reader = VARIANTS["c4", "crawl"].reader
+    record = (
+        b"WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: http://a.org/\r\nContent-Type: text/plain\r\n"
+        b"WARC-Date: 2019-04-18T00:00:00Z\r\nContent-Length: 9\r\n\r\nOne line.\r\n\r\n"
+    )
+    (page,) = reader.read(io.BytesIO(record), "x.warc.wet")
+    assert isinstance(page, Document)
+    lines = TakeC4Lines()(page)
+    assert isinstance(lines, Document) and lines.text == "One line."

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import gzip
 import json
+import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -261,6 +262,28 @@ def test_what_was_asked_before_an_error_is_kept(mirror: Path, tmp_path: Path) ->
             inputs.checksummed(str(tmp_path / "run"), found, lambda line: None)
     known = json.loads((tmp_path / "run/work/inputs.json").read_text(encoding="utf-8"))
     assert sorted(known) == [f"{url}/{name}" for name in names(3)]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_a_list_over_a_limit_is_refused(
+    compress: type[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.paths"
+
+    def refused(lines: bytes) -> str:
+        path.write_bytes(compress(lines))
+        with pytest.raises(UsageError) as error:
+            expanded(tmp_path, "x.paths")
+        return str(error.value)
+
+    where = "sources.commoncrawl.inputs: x.paths"
+    assert refused(b"a\n" + b"x" * 4_097) == (
+        f"{where} has a line of 4097 characters, over 4096; write one path a line"
+    )
+    assert "names 1 files that are not there" in refused(b" " * 5_000 + b"x" * 4_096)
+    assert refused(b"a\n" * 1_000_001) == f"{where} holds over 1000000 lines; split the list"
+    monkeypatch.setattr(inputs, "MAX_LIST_BYTES", 5_000)
+    assert refused(random.Random(1).randbytes(5_001)) == f"{where} holds over 5000 bytes; split the list"
 
 
 def test_local_checksums_are_remembered_until_the_file_changes(tmp_path: Path) -> None:

@@ -212,6 +212,55 @@ def test_a_damaged_record_is_named_by_its_place() -> None:
     assert outcome.document.id == f"x.warc@{len(gzip.compress(page()))}+0"
 
 
+def wet(text: bytes, url: bytes = b"http://a.org/", number: int = 1) -> bytes:
+    return (
+        b"WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Record-ID: <urn:uuid:0f-%d>\r\n" % number
+        + b"WARC-Target-URI: %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % (url, len(text))
+        + text + b"\r\n\r\n"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "record",
+    [wet(b"t" * 5_000 + b"\nText"), page(b"<title>" + b"t" * 5_000 + b"</title>Text")],
+    ids=["wet", "html"],
+)
+def test_a_title_is_cut_at_a_thousand_characters(record: bytes) -> None:
+    found = only(record)
+    assert isinstance(found, Document)
+    assert (found.title, found.text) == ("t" * 1_000, "Text")
+
+
+def test_an_address_that_is_no_pages_address_is_refused_and_not_cut() -> None:
+    assert isinstance(only(wet(b"T\nText", b"http://a.org/" + b"x" * 8_179)), Document)
+    outcome = only(wet(b"T\nText", b"http://a.org/" + b"x" * 8_180))
+    assert isinstance(outcome, Rejected)
+    assert (outcome.reason, outcome.detail) == (
+        "record_too_large",
+        "its address has 8193 characters, over 8192",
+    )
+    assert (outcome.document.id, outcome.document.url) == ("x.warc@0+0", None)
+
+
+def test_a_host_longer_than_a_host_is_no_domain() -> None:
+    for length, domain in ((253, "a" * 253), (254, None)):
+        found = only(wet(b"T\nText", b"http://" + b"a" * length + b"/"))
+        assert isinstance(found, Document)
+        assert found.metadata.get("domain") == domain
+
+
+def test_a_text_that_grows_over_the_limit_of_a_record_is_refused() -> None:
+    assert rejection(page(b"<ol><li>word" * 100), 5_000) == (
+        "record_too_large",
+        "the text has over 5000 bytes",
+    )
+    assert rejection(wet(b"T\n" + b"\xff" * 3_000), 5_000)[0] == "record_too_large"
+
+
+def test_a_page_made_to_be_slow_is_refused() -> None:
+    assert rejection(page(b"<ol><li>x" * 10_000))[0] == "html_too_complex"
+
+
 def test_every_record_of_the_real_files_has_one_outcome(shared_data: Path) -> None:
     total: Counter[str] = Counter()
     for path in sorted((shared_data / "commoncrawl" / "original").glob("*warc*")):

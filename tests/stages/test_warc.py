@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -110,13 +112,71 @@ def test_garbage_between_members_is_reported_with_its_length() -> None:
     assert records[1].length == 16
 
 
-@pytest.mark.parametrize("length", [3, 99])
+@pytest.mark.parametrize("length", [3, 99, 600, 5000, 99_999_999_999])
+@pytest.mark.parametrize("container", ["plain", "members", "one member", "zstd", "long member"])
+def test_a_wrong_content_length_costs_one_record(length: int, container: str) -> None:
+    data = [record(n, bytes([65 + n]) * 40) for n in range(7)]
+    data[1] = record(1, b"y" * 40, length=length)
+    data[3] = record(3, b"z" * 300)
+    whole = b"".join(data)
+    if container == "long member":  # the frame is not over when the record is judged
+        data.append(record(7, random.Random(1).randbytes(200_000)))
+        whole += data[-1]
+    packed = {
+        "plain": whole,
+        "members": b"".join(map(gzip.compress, data)),
+        "one member": gzip.compress(whole),
+        "zstd": b"".join(map(zstandard.compress, data)),
+        "long member": gzip.compress(whole),
+    }[container]
+    expected = ["0", "damaged_record", *map(str, range(2, len(data)))]
+    assert fates(read(packed)) == expected
+
+
+def test_wrong_lengths_one_after_another_cost_themselves_only() -> None:
+    lengths = [None, 600, 99_999_999_999, None, 900, 70, None]
+    data = b"".join(record(n, b"x" * 40, length=length) for n, length in enumerate(lengths))
+    expected = ["0", "damaged_record", "damaged_record", "3", "damaged_record", "damaged_record", "6"]
+    assert fates(read(data)) == expected
+    assert fates(read(gzip.compress(data))) == expected
+
+
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
-def test_a_wrong_content_length_costs_one_record(length: int, compress: type[bytes]) -> None:
-    data = [record(0), record(1, length=length), record(2, b"x" * 300), record(3)]
-    fate = fates(read(b"".join(map(compress, data))))
-    assert fate[:2] == ["0", "damaged_record"]
-    assert fate[-1] == "3"
+def test_a_large_record_is_not_searched_for_records(compress: type[bytes]) -> None:
+    inner = b"\r\n" + record(8) * 3
+    data = [record(0), record(1, inner * 20), record(2)]
+    assert fates(read(compress(b"".join(data)), limit=1000)) == ["0", "record_too_large", "2"]
+
+
+def test_a_header_without_an_end_costs_one_record() -> None:
+    data = record(0) + b"WARC/1.0\r\n" + b"A: b\r\n" * 20_000 + b"\r\n" + record(2)
+    records = read(data)
+    assert fates(records) == ["0", "damaged_record", "2"]
+    assert isinstance(records[1], DamagedRecord) and records[1].detail == "the header block has no end"
+
+
+def nested_members(size: int) -> bytes:
+    """Members whose stored blocks each hold the members behind, so that each byte is in a thousand of them."""
+    head = b"WARC/1.0\r\nContent-Length: 99999999999\r\n\r\n"
+    member = b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + b"\x00\xff\xff\x00\x00" + head
+    return member * (size // len(member))
+
+
+def test_members_that_hold_each_other_are_left_in_time() -> None:
+    begin = time.process_time()
+    records = read(gzip.compress(record(0)) + nested_members(4_000_000) + gzip.compress(record(2)))
+    assert time.process_time() - begin < 4  # minutes where each member is inflated from its own start
+    assert (fates(records)[0], fates(records)[-1]) == ("0", "2")
+    assert set(fates(records)[1:-1]) == {"damaged_record"}
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_false_lengths_all_over_a_file_take_time_linear_in_it(compress: type[bytes]) -> None:
+    data = compress(b"".join(record(n, b"x", length=900_000) for n in range(20_000)))
+    begin = time.process_time()
+    records = read(data)
+    assert time.process_time() - begin < 4
+    assert set(fates(records)) <= {"damaged_record", *map(str, range(20_000))}
 
 
 COUNT, BAD = 80, 20
@@ -199,6 +259,14 @@ def test_a_file_that_is_no_warc_is_an_error() -> None:
     for data in (b"", b"PK\x03\x04 zip", gzip.compress(b'{"text": "json"}\n')):
         with pytest.raises(ValueError, match=r"^x\.warc: not a WARC file \(.*\); give .*$"):
             read(data)
+
+
+@pytest.mark.parametrize("lost", [1, 8, 20])
+def test_a_file_of_one_record_that_lost_its_end_is_called_damaged(lost: int) -> None:
+    with pytest.raises(ValueError, match=r"^x\.warc: damaged, none of its .* \(.*\); download it again$"):
+        read(gzip.compress(record(0, b"page " * 100))[:-lost])
+    with pytest.raises(ValueError, match="damaged, none of its records"):
+        read(gzip.compress(record(0, length=99)))
 
 
 def test_real_files_give_what_warcio_gives(shared_data: Path) -> None:
