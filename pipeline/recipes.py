@@ -185,8 +185,15 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
     resolved = {}
     for source, chosen in settings.sources.items():
         recipe = _chosen(settings, source)
+        unwanted = [name for name, parameters in chosen.steps.items() if parameters is None]
         given = {name: dict(parameters or {}) for name, parameters in chosen.steps.items()}
         named = recipe.named()
+        for name in unwanted:
+            if name == READ or isinstance(dict(named).get(name), TrainStep):
+                raise UsageError(
+                    f"sources.{source}.steps.{name} cannot be left out; a model is with models: "
+                    "{lm: none, reference: none}"
+                )
         for name in given:
             if name not in (READ, *dict(named)):
                 known = [READ, *dict(named)]
@@ -213,7 +220,7 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
                     )
                 parameters["languages"] = list(chosen.languages)
             chosen_step = with_parameters(step, parameters, where)
-            if _left_out(step, settings.models):
+            if name in unwanted or _left_out(step, settings.models):
                 continue
             if isinstance(chosen_step, TrainPerplexity):
                 chosen_step = _with_trainer(chosen_step, where)

@@ -29,13 +29,13 @@ class UsageError(ValueError):
 @dataclass(frozen=True)
 class SourceSettings:
     """`inputs`: paths, globs, lists or URLs. `languages`: wanted languages, None for the recipe's. `steps` overrides
-    parameters of the recipe's steps: step name -> parameter -> value. `base_url`: the URL or folder that relative paths
-    in lists start from, None to find it. `max_files`: how many of the files are read, None for all. `variant`: another
-    way of the recipe to this source, None for its first."""
+    parameters of the recipe's steps: step name -> parameter -> value, or None for a step that is left out. `base_url`:
+    the URL or folder that relative paths in lists start from, None to find it. `max_files`: how many of the files are
+    read, None for all. `variant`: another way of the recipe to this source, None for its first."""
 
     inputs: tuple[str, ...]
     languages: tuple[str, ...] | None = None
-    steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    steps: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     base_url: str | None = None
     max_files: int | None = None
     variant: str | None = None
@@ -210,7 +210,7 @@ def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
                 f"{where}.max_files: its tables are read together; name the wanted files as inputs"
             )
         steps = {
-            name: _section(parameters, f"{where}.steps.{name}")
+            name: None if parameters == NONE else _section(parameters, f"{where}.steps.{name}")
             for name, parameters in _section(found.get("steps"), f"{where}.steps").items()
         }
         sources[source] = SourceSettings(

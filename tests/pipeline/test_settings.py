@@ -107,6 +107,18 @@ def test_a_parameter_of_the_reader_is_set_as_one_of_a_step(tmp_path: Path) -> No
     assert reader == CommonCrawl(main_content=True)
 
 
+def test_a_step_can_be_left_out_so_that_its_numbers_stay_and_nothing_goes(tmp_path: Path) -> None:
+    text = "sources: {{commoncrawl: {{inputs: [a], steps: {{{}: none}}}}}}\n"
+    text += "recipe: plus\nmodels: {{lm: none, reference: none}}\n"
+    steps = dict(resolve(settings(tmp_path, text.format("keep_gopher")))["commoncrawl"].named())
+    assert "measure_gopher" in steps and "keep_gopher" not in steps
+    for name in ("read", "train_references"):
+        with pytest.raises(UsageError, match=rf"steps.{name} cannot be left out"):
+            resolve(settings(tmp_path, text.format(name)))
+    with pytest.raises(UsageError, match="no step 'keep_gophers' here; did you mean keep_gopher"):
+        resolve(settings(tmp_path, text.format("keep_gophers")))
+
+
 def test_an_unknown_variant_is_refused(tmp_path: Path) -> None:
     text = "sources: {books: {inputs: [a.txt], variant: crawl}}"
     with pytest.raises(UsageError, match=r"sources.books.variant: 'crawl' is not known; books has none"):
