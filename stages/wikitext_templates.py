@@ -1,308 +1,309 @@
-"""The few templates that carry running text, rendered plainly, so that a sentence keeps its words.
+"""The templates that carry running text, rendered plainly, so that a sentence keeps its words.
 
-In: a template's name and arguments. Out: the text that a reader sees, in short, or None for all other templates
-(boxes, references, notes, navigation), which leave nothing. Template meanings are those of the templates' own
-documentation on each Wikipedia; a template outside this list is never guessed at. A name that means one thing on one
-Wikipedia and something else on another ({{s}}: a century or a stub) is listed for its language.
+In: a template's name and arguments. Out: the text that a reader sees, in short; an empty text for all other templates
+(boxes, references, notes, navigation, coordinates, notices). Meanings are those of the templates' own documentation
+on each Wikipedia; a template outside the list is never guessed at. Rules that hold on every Wikipedia are here, those
+of one alone in `stages.wikitext_local_templates`; the latter come first, since a short name such as `{{s}}` is a
+century on one and a stub notice on another.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from functools import lru_cache
 
-Positional = list[str]
-Named = dict[str, str]
-Rule = Callable[[Positional, Named], str]
-
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
+from stages.wikitext_calls import (
+    Call,
+    Page,
+    Rule,
+    argument,
+    by_name,
+    call_of,
+    constant,
+    framed,
+    joined,
+    last,
+    quotation,
+    raised,
+    superscript,
 )
-_SUPERSCRIPTS = str.maketrans("0123456789+-−()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿ")
-_SUPERSCRIPT_CHARACTERS = frozenset("0123456789+-−()n")
+from stages.wikitext_dates import as_of, date, date_and_age, day_as_written, new_and_old, old_style
+from stages.wikitext_functions import render_function
+from stages.wikitext_language_names import labelled
+from stages.wikitext_local_templates import LOCAL_RULES
+from stages.wikitext_numbers import (
+    convert,
+    currency,
+    first_number,
+    fraction,
+    gauge,
+    number,
+    power_of_ten,
+    quantity,
+    value,
+)
+
+__all__ = ["MAX_NAME_CHARACTERS", "Page", "render_call", "superscript"]
+
+MAX_NAME_CHARACTERS = 300  # a title of MediaWiki has 255 bytes
 
 
-def superscript(text: str) -> str:
-    """`2` as `²`, so that 10² is not read as 102; text that has no superscript letters in Unicode stays as it is."""
-    return text.translate(_SUPERSCRIPTS) if text and _SUPERSCRIPT_CHARACTERS.issuperset(text) else text
+def _side_quotation(call: Call) -> str:
+    """`{{rquote|right|text|author}}`: the side comes first."""
+    call.positional = call.positional[1:]
+    return quotation(call)
 
 
-def _argument(index: int) -> Rule:
-    return lambda positional, named: (
-        positional[index] if len(positional) > index else named.get(str(index + 1), "")
-    )
+def _nihongo(call: Call) -> str:
+    """`{{nihongo|Tokyo|東京|Tōkyō}}` as `Tokyo (東京, Tōkyō)`."""
+    inside = ", ".join(filter(None, (call.at(1), call.at(2))))
+    return " ".join(filter(None, (call.at(0), f"({inside})" if inside else "")))
 
 
-def _constant(text: str) -> Rule:
-    return lambda positional, named: text
+_CHINESE = (
+    ("c", "Chinese"), ("s", "simplified Chinese"), ("t", "traditional Chinese"), ("p", "pinyin"),
+    ("w", "Wade–Giles"), ("j", "Jyutping"), ("poj", "Pe̍h-ōe-jī"), ("l", "lit."),
+)  # fmt: skip
 
 
-def _joined(separator: str) -> Rule:
-    return lambda positional, named: separator.join(p.strip() for p in positional if p.strip())
+def _chinese(call: Call) -> str:
+    """`{{zh|s=北京|p=Běijīng}}` as `simplified Chinese: 北京; pinyin: Běijīng`."""
+    given = [(label, call.named[key]) for key, label in _CHINESE if call.named.get(key)]
+    return "; ".join(f"lit. '{text}'" if label == "lit." else f"{label}: {text}" for label, text in given)
 
 
-def _last(positional: Positional, named: Named) -> str:
-    return positional[-1] if positional else ""
+def _ship(call: Call) -> str:
+    """`{{HMS|Hood|51}}` as `HMS Hood (51)`; the last argument says what is left out."""
+    words = [argument.strip() for argument in call.positional]
+    if call.name.lower() == "ship":
+        prefix, words = (words[0] if words else ""), words[1:]
+    else:
+        prefix = call.name.upper()
+    name, number, form = [*words, "", "", ""][:3]
+    if form in ("1", "5"):
+        return number
+    shown = name if form in ("2", "3") else f"{prefix} {name}".strip()
+    return f"{shown} ({number})" if number and form not in ("2", "6") else shown
 
 
-def _quotation(positional: Positional, named: Named) -> str:
-    for key in ("text", "quote", "1", "texto", "texte", "testo", "zitat", "treść", "citat"):
-        if key in named:
-            return named[key]
-    return positional[0] if positional else ""
+def _ship_class(call: Call) -> str:
+    return f"{call.at(0)}-class {call.at(1)}".strip() if call.at(0) else ""
 
 
-_RANGE_WORDS = {
-    "-": "–", "–": "–", "and": " and ", "and(-)": " and ", "to": " to ", "to(-)": " to ", "or": " or ", "by": " by ",
-    "x": " × ", "×": " × ", "xx": " × ", "*": " × ", "+/-": " ± ", "±": " ± ", "+": " + ", ",": ", ", "&": " & ",
-}  # fmt: skip
-_UNITS = {"C": "°C", "F": "°F", "sqmi": "sq mi", "sqkm": "km²", "km2": "km²", "m2": "m²", "m3": "m³", "km3": "km³",
-          "cm2": "cm²", "sqft": "sq ft", "cuft": "cu ft", "km/h": "km/h", "mph": "mph", "ft2": "sq ft", "mi2": "sq mi",
-          "lb": "lb", "acre": "acres", "mi": "miles", "kph": "km/h", "C-change": "°C", "F-change": "°F"}  # fmt: skip
+def _interlanguage(call: Call) -> str:
+    """`{{ill|Page|de|Seite|lt=words}}` as the words or the page's name; old calls have the language first."""
+    page = call.at(1) if re.fullmatch(r"[a-z]{2,3}", call.at(0)) and call.at(1) else call.at(0)
+    return call.option("lt", "display", "text", "tekst", "texte", "texto") or page
 
 
-def _convert(positional: Positional, named: Named) -> str:
-    """`{{convert|10|to|20|km|mi}}` as `10 to 20 km`: the value as the editor wrote it, without the conversion."""
-    words = [p.strip() for p in positional]
-    if not words or not words[0]:
-        return ""
-    out = words[0]
-    i = 1
-    while i + 1 < len(words) and words[i] in _RANGE_WORDS:
-        out += _RANGE_WORDS[words[i]] + words[i + 1]
-        i += 2
-    if i < len(words):
-        out += " " + _UNITS.get(words[i], words[i])
-    # 5 ft 6 in: a second number with its own unit
-    if i + 2 < len(words) and re.fullmatch(r"[\d./]+", words[i + 1]) and words[i] in ("ft", "lb", "st", "mi"):
-        out += f" {words[i + 1]} {words[i + 2]}"
-    return out
+def _sic(call: Call) -> str:
+    text = "".join(argument.strip() for argument in call.positional)
+    hidden = any(call.named.get(key) for key in ("hide", "nolink")) and "hide" in call.named
+    return text if hidden else f"{text} [sic]".strip()
 
 
-def _date(positional: Positional, named: Named) -> str:
-    """`{{birth date|1879|3|14|df=y}}` as `14 March 1879`; month first without `df`."""
-    numbers = [p.strip() for p in positional if p.strip()][:3]
-    if not numbers:
-        return ""
-    if len(numbers) == 1 or not numbers[1].isdecimal() or not 1 <= int(numbers[1][:3]) <= 12:
-        return " ".join(reversed(numbers)) if numbers[0].isdecimal() else " ".join(numbers)
-    month = _MONTHS[int(numbers[1]) - 1]
-    if len(numbers) == 2:
-        return f"{month} {numbers[0]}"
-    day = numbers[2].lstrip("0")
-    return f"{day} {month} {numbers[0]}" if "df" in named else f"{month} {day}, {numbers[0]}"
+def _music(call: Call) -> str:
+    signs = {"flat": "♭", "b": "♭", "sharp": "♯", "#": "♯", "natural": "♮", "n": "♮"}
+    return signs.get(call.at(0).lower(), call.at(0))
 
 
-def _as_of(positional: Positional, named: Named) -> str:
-    numbers = [p.strip() for p in positional if p.strip()][:3]
-    return ("as of " if "lc" in named else "As of ") + _date(numbers, {"df": "y"})
+def _character(call: Call) -> str:
+    """`{{unichar|00A9|COPYRIGHT SIGN}}` as `U+00A9 © COPYRIGHT SIGN`."""
+    code = call.at(0)
+    if not re.fullmatch(r"[0-9A-Fa-f]{2,6}", code) or int(code, 16) > 0x10FFFF:
+        return call.at(1)
+    letter = chr(int(code, 16))
+    return " ".join(filter(None, (f"U+{code.upper()}", letter if letter.isprintable() else "", call.at(1))))
 
 
-def _value(positional: Positional, named: Named) -> str:
-    words = [p.strip() for p in positional if p.strip()]
-    if not words:
-        return ""
-    power = f"×10{superscript(named['e'].strip())}" if named.get("e") else ""
-    unit = named.get("u") or named.get("ul") or ""
-    error = f" ± {words[1]}" if len(words) > 1 else ""
-    return words[0] + error + power + (f" {unit.strip()}" if unit else "")
+def _verse(call: Call) -> str:
+    """`{{bibleverse|1|Kings|3:25|HE}}` as `1 Kings 3:25`."""
+    words = [argument.strip() for argument in call.positional]
+    if words and not words[0]:
+        words = words[1:]
+    end = next((i for i, word in enumerate(words) if re.search(r"[0-9][:,][0-9]", word)), 1)
+    return " ".join(filter(None, words[: end + 1]))
 
 
-def _quantity(positional: Positional, named: Named) -> str:
-    """`{{unité|892|km|2}}` as `892 km²`: a number, then units, each with its exponent if it has one."""
-    words = [p.strip() for p in positional if p.strip()]
-    out = words[:1]
-    for word in words[1:]:
-        if len(out) > 1 and re.fullmatch(r"[-−]?\d", word):
-            out[-1] += superscript(word)
-        else:
-            out.append(word)
-    return " ".join(out)
+_ARPABET_LIKE = {"'": "ˈ", ",": "ˌ", ":": "ː", "_": " ", "-": "-"}
 
 
-def _fraction(positional: Positional, named: Named) -> str:
-    words = [p.strip() for p in positional if p.strip()]
-    if len(words) == 3:
-        return f"{words[0]} {words[1]}/{words[2]}"
-    return "/".join(words) if len(words) != 1 else f"1/{words[0]}"
+def _english_sounds(call: Call) -> str:
+    """`{{IPAc-en|ˈ|æ|s|k|i}}` as `/ˈæski/`; words about the accent and file names are no sounds."""
+    sounds = [
+        _ARPABET_LIKE.get(word, word)
+        for word in call.given()
+        if word.lower()
+        not in ("us", "uk", "lang", "pron", "local", "also", "audio", "en", "icon", "ipa", "small")
+        and not word.lower().endswith((".ogg", ".oga", ".wav", ".mp3"))
+    ]
+    return f"/{''.join(sounds)}/" if sounds else ""
 
 
-def _nihongo(positional: Positional, named: Named) -> str:
-    words = [p.strip() for p in positional[:3]]
-    inside = ", ".join(w for w in words[1:] if w)
-    return " ".join(w for w in (words[0] if words else "", f"({inside})" if inside else "") if w)
+def _identifier(call: Call) -> str:
+    return f"{call.name.upper()} {call.at(0)}" if call.at(0) else ""
 
 
-def _ship(positional: Positional, named: Named) -> str:
-    return " ".join(p.strip() for p in positional[:2] if p.strip())
+def _patent(call: Call) -> str:
+    return f"U.S. patent {first_number(call)}" if call.at(0) else ""
 
 
-def _interlanguage(positional: Positional, named: Named) -> str:
-    return named.get("lt") or (positional[0] if positional else "")
+def _listed(mark: str) -> Rule:
+    return lambda call: "\n" + "".join(f"{mark} {item}\n" for item in call.given())
 
 
-def _not_translated(positional: Positional, named: Named) -> str:
-    return (positional[1] if len(positional) > 1 and positional[1].strip() else "") or (
-        positional[0] if positional else ""
-    )
+_COLUMN = re.compile(r"(?:col|kolom|kolumna|spalte|colonne)[0-9]|liste?|inhoud|content|lista|contenuto")
 
 
-def _century(positional: Positional, named: Named) -> str:
-    words = [p.strip() for p in positional if p.strip()]
-    if not words or not _CENTURY.fullmatch(words[0]):
-        return ""
-    ending = words[1] if len(words) > 1 else "er" if words[0] in ("I", "1") else "e"
-    return f"{words[0]}{ending} siècle"
+def _columns(call: Call) -> str:
+    """`{{columns-list|…}}`, `{{columns|col1=…|col2=…}}`, `{{Mehrspaltige Liste|liste=…}}`: lists set side by side."""
+    columns = [text for key, text in call.named.items() if _COLUMN.fullmatch(key)]
+    columns += [text for text in call.positional if "\n" in text or "*" in text]
+    return "\n" + "\n".join(columns) + "\n"
 
 
-def _century_ca(positional: Positional, named: Named) -> str:
-    """`{{segle|XIII|s}}` as `segle XIII`; what follows the number is about the link."""
-    number = _argument(0)(positional, named).strip()
-    return f"segle {number}" if _CENTURY.fullmatch(number) else ""
+def _blanks(call: Call) -> str:
+    return " "
 
 
-def _day(positional: Positional, named: Named) -> str:
-    """`{{date de décès|21|septembre|1936|11|novembre|1866}}` as `21 septembre 1936`: the first date alone."""
-    return _joined(" ")(positional[:3], named)
+_RULES = by_name(
+    # text in another dress
+    ("nowrap, nobr, nobreak, nobold, noitalic, normal, small, smaller, big, bigger, large, larger, midsize, em, "
+     "strong, italic, italics, bold, bolditalic, tq, tqq, xt, kbd, code, mono, monospace, samp, var, mvar, math, "
+     "abbr, abbrv, abbrlink, tooltip, hover, sc, smallcaps, small caps, sc1, sub, unicode, dfn, vanchor, visible "
+     "anchor, linktext, lcons, polytonic, grec, greek, hebrew, arabic, bracket, keypress, underline, overline, "
+     "strikethrough, strike, not a typo, notatypo, proper name, chem2, flag, flagcountry, flagu, srlink, as "
+     "written, petit, petites capitales, pc, nobr., gri, center, left, right, block indent, indent, citation "
+     "needed span, cn-span, clarify span, disputed inline span, format price, formatprice, longitem, highlight, "
+     "abbreviation, nowraplinks, sans-serif, serif, allcaps", argument(0)),
+    ("lang, langx, langue, lingua, idioma, taal, cizojazyčně, vjazyce2, cjz, cj, font color, color, colored text, "
+     "colour, wikt-lang, wt, m+, audio, pronunciation, rtl-lang, rtl lang, язык, мова, језик, јез, jezik, język, "
+     "jęz, kolor, couleur, farbe, färg, цвет, text color, colorize", argument(1)),
+    ("transl, transliteration, sort, lang-su-fonts", last),
+    ("resize, font size", last),
+    ("sup, exp, exposant", raised),
+    ("ill, interlanguage link, link-interwiki, illm, ill2, ill-wd, ill-wd2, interlanguage link multi, ilm, iwl, "
+     "enlace interlingüístico, ilc, ilh, ligação interlíngua, link-interwiki2", _interlanguage),
+    ("angbr, angle bracket, angle brackets", framed("⟨", "⟩")),
+    ("ipablink, ipa-link", framed("[", "]")), ("ipaslink", framed("/", "/")),
+    ("ipa, api, afi, мфа, ipa2, ipa-all, msapi, phon", argument(0)),
+    ("ipac-en", _english_sounds),
+    ("respell, pronunciation respelling key", joined("-")),
+    ("gloss, literal translation", framed("'", "'")), ("lit, literally", framed("lit. '", "'")),
+    ("translation", framed("transl. ", "")),
+    ("sic", _sic), ("music", _music), ("unichar, u+", _character),
+    ("quote, blockquote, bquote, cquote, quotation, zitat, citation bloc, début citation bloc, cytat, citazione, "
+     "цитата, citat, citát, idézet, citação, poemquote, block quote, centered pull quote, pull quote, quote1, quote2, "
+     "cita bloc, citaat, цитат, cytat d, citace, citacija, poem quote, verse", quotation),
+    ("rquote, cquote2", _side_quotation),
+    ("bulleted list, blist, unbulleted list, ubl, ulist", _listed("*")), ("ordered list, olist", _listed("#")),
+    ("columns-list, col-list, columns, plainlist, flatlist, mehrspaltige liste, colonnes, kolommen2, kolommen3, "
+     "kolommen lijst, columnas, kolumny", _columns),
+    ("term, dt", lambda call: f"\n; {call.at(0)}\n"), ("defn, dd", lambda call: f"\n: {argument(0)(call)}\n"),
+    # numbers, dates, units
+    ("convert, cvt, konvertera, convertir, conversie, converti, converter, konverter, konvertiere, convertidor, "
+     "převést, pretvori, претворити, перевод единиц", convert),
+    ("val", value),
+    ("frac, fraction, sfrac, fracció, fracción, дробь, tört", fraction),
+    ("e", power_of_ten), ("10^, x10", power_of_ten), ("track gauge, railgauge", gauge),
+    ("gaps, chem, mp, mpl, fchim, формула, chimica", joined("")),
+    ("unité, unite, unidad, unitat, unità, unidade, unit, unidades, unitats, mennyiség", quantity),
+    ("nombre, num, nb, szám, fmtn, format num, formatnum, formnum, numero, número, nombre romain, число, број, "
+     "liczba, broj, fnum, formateer getal", number),
+    ("nts, number table sorting, sortnumber", first_number),
+    ("heure, dtlink", joined(" ")),
+    ("date, date-, data, data-, datum, dátum, датум, дата, dato, fecha, birth date, death date, start date, end date, "
+     "birth-date, death-date, film date, dts, dob, bdate, start date and age, birth date and age, birth date and age2, "
+     "datum narození, datum úmrtí, datum narození a věk, születési dátum, születési dátum és kor, halálozási dátum, "
+     "data urodzenia, geboortedatum, датум рођења, датум смрти, datum rođenja, datum smrti, fødselsdato, fødselsdag, "
+     "födelsedatum, födelsedatum och ålder, dödsdatum, дата рождения, дата смерти, дата народження, дата на раждане, "
+     "fecha de nacimiento, fecha de fallecimiento, fecha de inicio, data de naixement, data de defunció, dni, dnibr, "
+     "nascimento, data de nascimento, data nașterii, dn, rojstni datum", date),
+    ("death date and age, dda, datum úmrtí a věk", date_and_age),
+    ("date de naissance, date de décès, naissance, décès, morte, data de falecimento, data de morte", day_as_written),
+    ("birth year and age, birth-year, year", argument(0)),
+    ("ma, mya", framed("", " million years ago")), ("us patent", _patent),
+    ("as of, asof", as_of), ("oldstyledate, os date", old_style), ("сс, сс2, сс3", new_and_old),
+    ("circa, c., ca., ca", lambda call: "c. " + joined("–")(call)),
+    ("floruit, fl.", lambda call: "fl. " + joined("–")(call)), ("reign, r.", lambda call: "r. " + joined("–")(call)),
+    ("duration", joined(":")),
+    ("us$, usd, us dollar", currency("US$")), ("a$, aud, au$", currency("A$")), ("c$, cad, ca$", currency("C$")),
+    ("nz$, nzd", currency("NZ$")), ("hk$, hkd", currency("HK$")), ("£, gbp, pound sterling, gbp£", currency("£")),
+    ("€, eur, euro, евро, євро", currency("€")), ("inr, indian rupee, rupee, ₹", currency("₹")),
+    ("jpy, ¥, yen", currency("¥")), ("cny, rmb, cn¥", currency("CN¥")), ("krw, won, ₩", currency("₩")),
+    # names
+    ("ship, uss, hms, ss, sms, hmas, hmcs, hmnzs, rms, mv, ms, ins, usns, uscgc, usat", _ship),
+    ("sclass, sclass2, sclass-, ship class", _ship_class),
+    ("nihongo, nihongo4, japonais, японський, giapponese", _nihongo), ("nihongo2, jap, jpn", argument(0)),
+    ("zh, zh-full", _chinese),
+    ("bibleverse, bibleref, bibleref2, bibleverse-lb, bibleverse-nb", _verse),
+    ("isbn, issn, oclc, doi, asin", _identifier),
+    ("нп, нп1, нп2, нп3, нп4, нп5, не переведено, не переведено 3, не переведено 5, не переведено 2, iw, "
+     "translation2, не перекладено", lambda call: call.at(1) or call.at(0)),
+    # signs
+    ("ndash, en dash, –, nbndash", constant("–")), ("mdash, em dash, —, mdashb, emdash", constant("—")),
+    ("snd, spnd, spaced ndash, spaced en dash, sndash, dash, spndash, ндаш, тире", constant(" – ")),
+    ("spaced mdash, spaced em dash, smdash", constant(" — ")),
+    ("nbsp, space, 0, esd, spaces, thinsp, thin space, hsp, hair space, nnbsp, figure space, em space, en space, "
+     "ns, нбсп", _blanks),
+    ("'", constant("'")), ("'s", constant("'s")), ("\"'", constant("\"'")), ("'\"", constant("'\"")),
+    ("' \"", constant("'\"")), ("\" '", constant("\"'")), ("=", constant("=")), ("!, !-, pipe", constant("|")),
+    ("(", constant("{")), (")", constant("}")), ("((", constant("{{")), ("))", constant("}}")),
+    ("·, dot, middot, •, bull, bullet, mid dot, ·w, •w, *", constant(" · ")),
+    ("pi", constant("π")), ("okina", constant("ʻ")), ("ayin", constant("ʿ")), ("hamza", constant("ʾ")),
+    ("..., ellipsis", constant("…")), ("times, ×, tms", constant("×")), ("deg, degree, °", constant("°")),
+    ("+-, ±, pm", constant("±")), ("eqm", constant("⇌")), ("radic, sqrt", framed("√", "")),
+    ("flat", constant("♭")), ("sharp", constant("♯")), ("natural", constant("♮")),
+    ("abs", framed("|", "|")), ("tex", constant("TeX")), ("latex", constant("LaTeX")), ("lord", constant("LORD")),
+    ("half, 1/2, ½", constant("½")), ("1/4, ¼", constant("¼")), ("3/4, ¾", constant("¾")), ("1/3", constant("⅓")),
+    ("2/3", constant("⅔")), ("co2", constant("CO2")), ("h2o", constant("H2O")), ("break, br, crlf", constant("\n")),
+)  # fmt: skip
+
+# Names that carry their argument in themselves: {{lang-de|Wort}}, {{enS|word}}, {{јез-нем|Wort}}, {{IPA-de|vɔʁt}}.
+_LANGUAGE_NAME = re.compile(r"(?:lang|јез|jez|jezik|мова|ling)-([^\W_]{2,4})(-[a-z-]{2,12})?")
+_SOUND_NAME = re.compile(r"ipa-[a-z]{2,4}")
+_SCRIPT_NAME = re.compile(r"script/[a-z -]{2,30}")
 
 
-def _measure(positional: Positional, named: Named) -> str:
-    """`{{M|5|M|B}}` as `5 MB`: number, power of ten, prefix and unit, where `-` stands for none."""
-    words = [p.strip() for p in positional]
-    if not words or not words[0]:
-        return ""
-    power = f"×10{superscript(named['e'])}" if named.get("e") else ""
-    unit = "".join(word for word in words[1:] if word != "-")
-    unit = re.sub(r"(?<=[a-zA-Z])[-−]?\d\b", lambda match: superscript(match.group()), unit)
-    return f"{words[0]}{power} {unit}".rstrip()
+def _with_label(code: str) -> Rule:
+    def rule(call: Call) -> str:
+        text = call.at(0)
+        bare = call.option("label") == "none" or call.option("links", "link") == "no_label"
+        return text if bare else labelled(call.page.language, code, text)
+
+    return rule
 
 
-def _power_of_ten(positional: Positional, named: Named) -> str:
-    """`{{exp|1,354|−5}}` as `1,354×10⁻⁵`."""
-    words = [p.strip() for p in positional]
-    return f"{words[0]}×10{superscript(words[1])}" if len(words) > 1 else "".join(words)
+def _rule_by_form(key: str, language: str) -> Rule | None:
+    """The rule of a name that carries its argument in itself."""
+    if match := _LANGUAGE_NAME.fullmatch(key):
+        return argument(0) if match[2] else _with_label(match[1])
+    if _SOUND_NAME.fullmatch(key):
+        return framed("[", "]")
+    if _SCRIPT_NAME.fullmatch(key):
+        return argument(0)
+    return None
 
 
-def _superscript(positional: Positional, named: Named) -> str:
-    return superscript(_argument(0)(positional, named).strip())
-
-
-def _by_name(*table: tuple[str, Rule]) -> dict[str, Rule]:
-    return {name: rule for names, rule in table for name in names.split(", ") if name}
-
-
-def _rules() -> dict[str, Rule]:
-    return _by_name(
-        # text in another dress
-        ("nowrap, nobr, nobreak, nobold, noitalic, small, smaller, big, bigger, large, larger, resize, em, strong, "
-         "italic, sic, bold, tq, kbd, code, mono, monospace, var, mvar, math, abbr, abbrv, tooltip, hover, sc, "
-         "smallcaps, small caps, sub, unicode, dfn, vanchor, visible anchor, linktext, ipa, script, "
-         "polytonic, music, bracket, keypress, underline, not a typo, proper name, chem2, okina text, "
-         "flag, flagcountry, flagu, srlink, langue texte, petit, petites capitales, pc, nobr., lien texte, "
-         "api, gri", _argument(0)),
-        ("lang, langx, langue, lingua, idioma, taal, cizojazyčně, vjazyce2, cjz, font color, color, colored text, "
-         "colour, wikt-lang, wt, audio, pronunciation", _argument(1)),
-        ("transl, transliteration, sort, lien", _last),
-        ("sup, exp", _superscript),
-        ("quote, blockquote, bquote, cquote, quotation, zitat, citation bloc, début citation bloc, cytat, citazione, "
-         "цитата, citat, citát, idézet, citação, poemquote, block quote", _quotation),
-        # numbers, dates, units
-        ("convert, cvt, konvertera, convertir, conversie", _convert),
-        ("val", _value),
-        ("frac, fraction, sfrac", _fraction),
-        ("e", lambda positional, named: "×10" + _superscript(positional, named)),
-        ("gaps, chem", _joined("")),
-        ("unité, unite, unidad, unitat, unità", _quantity),
-        ("nombre, num, szám, fmtn, heure, date, date-, data, dtlink", _joined(" ")),
-        ("birth date, death date, birth date and age, death date and age, start date, end date, start date and age, "
-         "birth-date, death-date, film date, dts", _date),
-        ("as of", _as_of),
-        ("circa, c., ca., ca", lambda positional, named: "c. " + _joined("–")(positional, named)),
-        ("floruit, fl.", lambda positional, named: "fl. " + _joined("–")(positional, named)),
-        ("us$, usd", lambda positional, named: "US$" + _argument(0)(positional, named)),
-        ("£, gbp, pound sterling", lambda positional, named: "£" + _argument(0)(positional, named)),
-        ("€, eur, euro", lambda positional, named: "€" + _argument(0)(positional, named)),
-        ("inr, indian rupee", lambda positional, named: "₹" + _argument(0)(positional, named)),
-        # names
-        ("ship, uss, hms, ss, sms, hmas, hmcs, rms, mv", _ship),
-        ("nihongo", _nihongo),
-        ("ill, interlanguage link, link-interwiki, illm, ill2, ill-wd", _interlanguage),
-        ("нп, нп1, нп2, нп3, нп4, нп5, не переведено, не переведено 3, не переведено 5, iw", _not_translated),
-        # signs
-        ("ndash, en dash, –", _constant("–")),
-        ("mdash, em dash, —", _constant("—")),
-        ("snd, spnd, spaced ndash, spaced en dash, sndash", _constant(" – ")),
-        ("nbsp, space, 0, esd, spaces", _constant(" ")),
-        ("'", _constant("'")), ("'s", _constant("'s")), ('"\'', _constant("\"'")), ("'\"", _constant("'\"")),
-        ("=", _constant("=")), ("!", _constant("|")), ("pipe", _constant("|")),
-        ("·, dot, middot, •, bull, bullet", _constant(" · ")),
-        ("pi", _constant("π")), ("okina", _constant("ʻ")), ("ayin", _constant("ʿ")), ("hamza", _constant("ʾ")),
-        ("...", _constant("…")), ("times", _constant("×")), ("deg, degree", _constant("°")),
-        ("1er", _constant("1er")), ("n°, numéro", _constant("no ")), ("avjc, av jc", _constant("av. J.-C.")),
-    )  # fmt: skip
-
-
-_RULES = _rules()
-# By language: names that mean this on one Wikipedia only. They come first.
-_RULES_OF_LANGUAGE: dict[str, dict[str, Rule]] = {
-    "ca": _by_name(("segle", _century_ca)),
-    "fr": _by_name(
-        ("s, s-, siècle", _century), ("date de naissance, date de décès", _day), ("e", _superscript)
-    ),
-    "it": _by_name(
-        ("ta", _argument(0)),
-        ("m", _measure),
-        ("exp", _power_of_ten),
-        ("e", _constant("")),  # a doubt whether the subject belongs in an encyclopaedia
-    ),
-}
-_CENTURY = re.compile(r"[IVXLC]{1,8}|[0-9]{1,2}", re.IGNORECASE)
-# Names that carry their argument in themselves: {{lang-de|Wort}}, {{enS|word}}, {{XIXe siècle}}.
-_LANGUAGE_NAME = re.compile(r"[Ll]ang-[A-Za-z-]{2,12}|[A-Za-z][a-z]{1,2}S")
-_CENTURY_NAME = re.compile(r"([ivxlc]+)e siècle(.*)")
-# {{formatnum:1234}} and its fellows, https://www.mediawiki.org/wiki/Help:Magic_words#Formatting
-_FUNCTIONS: dict[str, Callable[[str], str]] = {
-    "formatnum": str,
-    "lc": str.lower,
-    "uc": str.upper,
-    "lcfirst": lambda text: text[:1].lower() + text[1:],
-    "ucfirst": lambda text: text[:1].upper() + text[1:],
-    "nowrap": str,
-}
-_PAGE_NAMES = frozenset({"pagename", "fullpagename", "basepagename", "subpagename"})
-
-
-def render_template(name: str, arguments: list[str], title: str, language: str) -> str | None:
-    """What a template shows in running text, or None when it is not one of those that are rendered.
-
-    `name` is what stands before the first bar; `arguments` the rest, already rendered. `title` is the page's own,
-    `language` that of the Wikipedia.
-    """
-    name = name.replace("_", " ").strip()
+@lru_cache(maxsize=1 << 16)
+def _rule_of(name: str, language: str) -> tuple[str, Rule | None, bool]:
+    """The name with blanks for underscores, its rule, and whether it may be a function or a variable."""
+    name = " ".join(name.replace("_", " ").split())
     key = name.lower()
-    rule = _RULES_OF_LANGUAGE.get(language, {}).get(key) or _RULES.get(key)
-    if rule is None:
-        if key in _PAGE_NAMES:
-            return title
-        function, colon, value = key.partition(":")
-        if colon and function in _FUNCTIONS:
-            return _FUNCTIONS[function](name[len(function) + 1 :].strip())
-        if century := _CENTURY_NAME.fullmatch(key):
-            return f"{century[1].upper()}e siècle{century[2]}"
-        if not _LANGUAGE_NAME.fullmatch(name) or not arguments:
-            return None
-        rule = _argument(0)
-    positional: Positional = []
-    named: Named = {}
-    for argument in arguments:
-        parameter, equals, value = argument.partition("=")
-        parameter = parameter.strip()
-        if not equals or len(parameter) > 30:
-            positional.append(argument)
-        elif parameter.isdecimal():
-            if int(parameter[:4]) == len(positional) + 1:
-                positional.append(value.strip())
-        else:
-            named[parameter.lower()] = value.strip()
-    return rule(positional, named)
+    local = LOCAL_RULES.get(language)
+    rule = (local.rule_of(name, key) if local else None) or _RULES.get(key) or _rule_by_form(key, language)
+    return name, rule, rule is None and (":" in key or name.isupper())
+
+
+def render_call(name: str, arguments: list[str], page: Page) -> str:
+    """What a template or a function shows in running text; empty when it is not one of those that are rendered.
+
+    `name` is what stands before the first bar; `arguments` the rest, already rendered.
+    """
+    if len(name) > MAX_NAME_CHARACTERS:
+        head, colon, _ = name.partition(":")
+        return render_function(name, arguments, page) if colon and len(head) < MAX_NAME_CHARACTERS else ""
+    plain, rule, may_be_function = _rule_of(name, page.language)
+    if rule is not None:
+        return rule(call_of(plain, arguments, page))
+    return render_function(name.strip(), arguments, page) if may_be_function else ""
