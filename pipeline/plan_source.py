@@ -20,23 +20,44 @@ from pipeline.settings import UsageError
 from pipeline.tasks import Task
 from pipeline.train_models import TrainPerplexity, TrainReferences
 from stages.sources.github import Github
-from stages.stage import Reader
+from stages.stage import RangeReader, Reader
 
+MAX_RANGES = 100_000  # of a file: as many tasks; of the largest dump in bz2, 200 GB, ranges of 2 MB
 GITHUB_COMPANIONS = re.compile(r"(^|/)(files|licenses)-[^/]*\.parquet$")
 
 
 @dataclass(frozen=True)
 class SourcePlan:
-    """The nodes of one source, the names of its passes, the last of which writes its final parts, and the files that
-    these parts are made of, in their order."""
+    """The nodes of one source, the names of its passes, the last of which writes its final parts, and the files with
+    the numbers of the parts that are made of each, in their order."""
 
     nodes: tuple[Node, ...]
     passes: tuple[str, ...]
-    inputs: tuple[Input, ...]
+    inputs: tuple[tuple[Input, range], ...]
 
     @property
     def final(self) -> str:
         return self.passes[-1]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What one part is made of: a file, or a range of its bytes."""
+
+    of: Input
+    span: tuple[int, int] | None = None
+
+
+def _pieces(source: str, of: Input, reader: Reader) -> list[_Piece]:
+    """The file as a whole, or in ranges of the reader's `range_bytes` when it is longer."""
+    if not isinstance(reader, RangeReader) or of.bytes <= reader.range_bytes:
+        return [_Piece(of)]
+    size = reader.range_bytes
+    if of.bytes > MAX_RANGES * size:
+        raise UsageError(
+            f"sources.{source}.steps.read.range_bytes: {size} cuts {of.name} into over {MAX_RANGES} ranges; raise it"
+        )
+    return [_Piece(of, (at, min(at + size, of.bytes))) for at in range(0, of.bytes, size)]
 
 
 class _SourcePlanner:
@@ -56,7 +77,13 @@ class _SourcePlanner:
         self._companions = {i.name: i.checksum for i in companions}
         self._companion_paths = tuple(i.path for i in companions)
         self._inputs = [i for i in inputs if i not in companions]
-        self._count = len(self._inputs)
+        self._pieces: list[_Piece] = []
+        self._parts: list[range] = []  # of each input
+        for one in self._inputs:
+            first = len(self._pieces)
+            self._pieces += _pieces(source, one, recipe.reader)
+            self._parts.append(range(first, len(self._pieces)))
+        self._count = len(self._pieces)
         if not self._inputs:
             raise UsageError(
                 f"sources.{source}.inputs: {companions[0].name} is only read beside contents-*.parquet; name that too"
@@ -84,7 +111,8 @@ class _SourcePlanner:
             else:
                 pending.append((name, step))
         self._add_pass(pending, drop, after, keys=None, final=True)
-        return SourcePlan(tuple(self.nodes), tuple(self.passes), tuple(self._inputs))
+        inputs = tuple(zip(self._inputs, self._parts, strict=True))
+        return SourcePlan(tuple(self.nodes), tuple(self.passes), inputs)
 
     def _search(
         self,
@@ -157,11 +185,12 @@ class _SourcePlanner:
         self.passes.append(name)
 
     def _raw(self, number: int, reads: dict[str, str]) -> RawInput:
-        source_input = self._inputs[number]
+        piece = self._pieces[number]
+        source_input = piece.of
         reads[source_input.name] = source_input.checksum
         reads.update(self._companions)
         reads.update(self._done.models(model_prefix(self._recipe.reader)))
-        return RawInput(source_input.path, source_input.name, self._reader(source_input))
+        return RawInput(source_input.path, source_input.name, self._reader(source_input), piece.span)
 
     def _reader(self, source_input: Input) -> Reader:
         """The source's reader; a table of file contents gets the tables that lie beside it."""
@@ -186,5 +215,6 @@ def plan_source(
     done: Done,
     train_nodes: Callable[[str, Step, str], list[Node]],
 ) -> SourcePlan:
-    """The nodes of one source. The final parts are `documents/<source>/part-00000-of-00016.parquet`, one an input."""
+    """The nodes of one source. The final parts are `documents/<source>/part-00000-of-00016.parquet`: one an input, or
+    one a range of an input that is longer than its reader takes at once."""
     return _SourcePlanner(source, recipe, inputs, removed_characters, done).plan(train_nodes)

@@ -36,6 +36,21 @@ class Reader(Protocol):
     def read(self, stream: BinaryIO, origin: str) -> Iterator[Outcome]: ...
 
 
+@runtime_checkable
+class RangeReader(Reader, Protocol):
+    """A reader that can begin inside a file, so that several workers read one.
+
+    `range_bytes`: a longer file is read in ranges of this many bytes, each by a worker of its own. `read_range` gives
+    the records that begin in the bytes start..end of the file, whatever that means in its format; all ranges of a file
+    one after the other give what `read` gives.
+    """
+
+    @property
+    def range_bytes(self) -> int: ...
+
+    def read_range(self, stream: BinaryIO, origin: str, start: int, end: int) -> Iterator[Outcome]: ...
+
+
 def prepared(stage: Stage | ModelStage) -> Transform:
     """The callable of a stage on this worker, with its model loaded if it has one."""
     return stage.prepare() if isinstance(stage, ModelStage) else stage

@@ -9,132 +9,217 @@ bz2 stream of a multistream dump (100 pages), costs only itself.
 
 from __future__ import annotations
 
-import bz2
-import codecs
+import io
 import re
+import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from lxml import etree
 
 from stages.citations import cited_urls
 from stages.document import Document, Origin, Rejected
+from stages.sources.wikipedia_site import Site, read_site
+from stages.sources.wikipedia_streams import (
+    Damage,
+    RangeEnd,
+    StreamStart,
+    bz2_events,
+    clean_beginning,
+    is_bz2,
+    plain_events,
+)
 from stages.wikitext_names import DISAMBIGUATION_TEMPLATES, REDIRECT_WORDS
-from stages.xml_records import NoRecords, Piece, RecordSplitter, parse_xml
-
-_CHUNK_BYTES = 1 << 20
-_STREAM_START = re.compile(rb"BZh[1-9]1AY&SY")  # head of a bz2 stream and of its first block
-_STREAM_START_BYTES = 10
-# A file with more damaged bz2 streams than this is given up: it is no dump, or it must be fetched again.
-MAX_DAMAGED_STREAMS = 1000
+from stages.xml_records import Piece, RecordSplitter, parse_xml
 
 # https://foundation.wikimedia.org/wiki/Policy:Terms_of_Use, in force since 2023-06-07: CC BY-SA 4.0 instead of 3.0.
 _VERSION_4 = datetime(2023, 6, 7, tzinfo=UTC)
 
-# Wikimedia's names: enwiki-20220601-pages-articles.xml.bz2, be_x_oldwiki-...
-_DUMP_NAME = re.compile(r"([a-z]{2,12}(?:[_-][a-z]+)*)wiki-")
-_DATABASE_NAME = re.compile(r"([a-z]{2,12}(?:_[a-z]+)*)wiki")
-_ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9_.-]+)")
-_REDIRECT = re.compile(r"\s*#\s*(\w+)\s*:?\s*\[\[")
-_TEMPLATE_NAME = re.compile(r"\{\{\s*([^{}|<>\n\[\]]{2,40}?)\s*[|}\n]")
+# MediaWiki: a title has at most 255 bytes, 512 with its namespace, and a page id 32 bits.
+_MAX_TITLE_CHARACTERS, _MAX_ID_DIGITS = 512, 18
+# A page of an article has 30 tags. A tree of so many takes 300 MB; the cap in bytes alone would let 2 GB pass.
+_MAX_TAGS = 2_000_000
+_DETAIL_CHARACTERS = 200
 
-
-@dataclass(frozen=True)
-class _Site:
-    """What the head of an export says: its language and the names of its namespaces other than articles."""
-
-    language: str
-    namespaces: frozenset[str]
+# The quantifiers take all blanks there are and give none back: a page of blanks costs what it is long.
+_REDIRECT = re.compile(r"\s*+#\s*+(\w++)\s*+:?\s*+\[\[")
+_TEMPLATE_NAME = re.compile(r"\{\{\s*+([^{}|<>\n\[\]]{2,40}?)[^\S\n]*+[|}\n]")
 
 
 @dataclass(frozen=True)
 class Wikipedia:
-    """Reads an export of one Wikipedia.
+    """Reads an export of one Wikipedia, whole or in ranges.
 
     Document: id `{language}:{page id}`, title, url, created (time of the revision), license by that time, language,
-    text (raw wikitext), metadata `cited_urls` (external URLs, one a line, see `stages.citations`) and `disambiguation`
-    = `true` on such pages; origin.offset and length are those of the page in the inflated UTF-8 XML.
+    text (raw wikitext of the newest revision), metadata `cited_urls` (external URLs, one a line, see
+    `stages.citations`) and `disambiguation` = `true` on such pages.
+
+    Where it is: in plain XML, origin.offset and length are the bytes of the page in the file. In bz2, origin.offset is
+    the byte of the file at which the bz2 stream begins in which the page does (as Wikimedia's own multistream index
+    has it), metadata `page_offset` the byte of the page in what that stream and those after it inflate to, and
+    origin.length the bytes of its XML.
 
     Rejected: `not_an_article` (another namespace), `redirect`, `damaged_record`, `page_too_long`, `truncated_file`
     (once, at the end of a file that has no `</mediawiki>`, so that a cut download is counted).
 
-    The language is that of the file's name where it has the form that Wikimedia gives it (`dewiki-...`), since excerpts
-    often carry the head of another wiki; else of `<dbname>`, `<base>`, `xml:lang`, in this order.
+    In plain XML the pages that begin in a range are its pages; in bz2 those in the streams that begin in it. A file of
+    one stream, and one in UTF-16, is read whole in its first range.
     Raises ValueError when the file is no MediaWiki export or of another project than Wikipedia.
     """
 
     max_page_bytes: int = (
         64 << 20
     )  # MediaWiki: $wgMaxArticleSize is 2 MiB; escaping in XML and UTF-16 make it longer
+    range_bytes: int = (
+        64 << 20
+    )  # Beam's own readers: DEFAULT_DESIRED_BUNDLE_SIZE; half a minute of work in bz2
+
+    def __post_init__(self) -> None:
+        if self.range_bytes < 1:
+            raise ValueError("range_bytes must be at least 1")
 
     def read(self, stream: BinaryIO, origin: str) -> Iterator[Document | Rejected]:
-        splitter = RecordSplitter("page", self.max_page_bytes)
-        site: _Site | None = None
-        file = PurePosixPath(origin).name
-        last: Piece | None = None
-        for chunk in _utf8(_inflated(stream, origin), origin):
-            try:
-                pieces = list(splitter.feed(chunk)) if chunk is not None else []
-            except NoRecords as error:
-                raise ValueError(f"{origin}: {error}; is it a MediaWiki export?") from error
-            if site is None and splitter.head is not None:
-                site = _read_site(splitter.head, origin)
-            for piece in pieces:
-                assert site is not None
-                yield self._page(piece, site, origin)
-            if chunk is None:
-                yield _damaged(
-                    f"{file}#damaged-{splitter.end}", Origin(origin, splitter.end), "bz2 data damaged"
-                )
-        for last in splitter.close():
-            assert site is not None
-            yield self._page(last, site, origin)
-        if site is None:
-            site = _read_site(splitter.head or b"", origin)
-        end = last.data if last else splitter.head or b""
-        if b"</mediawiki>" not in end[-1000:]:
-            yield Rejected(
-                Document(f"{file}#end", "wikipedia", "", Origin(origin, splitter.end)),
-                "truncated_file",
-                detail="the file ends without </mediawiki>",
-            )
+        size = stream.seek(0, io.SEEK_END)
+        for start in range(0, max(size, 1), self.range_bytes):
+            yield from self.read_range(stream, origin, start, start + self.range_bytes)
 
-    def _page(self, piece: Piece, site: _Site, origin: str) -> Document | Rejected:
-        place = Origin(origin, piece.offset, len(piece.data))
-        unknown = f"{site.language}:{PurePosixPath(origin).name}@{piece.offset}"
+    def read_range(
+        self, stream: BinaryIO, origin: str, start: int, end: int
+    ) -> Iterator[Document | Rejected]:
+        packed = is_bz2(stream)
+        begin = clean_beginning(stream, start, end) if packed else start
+        if begin is None:
+            return
+        head = bz2_events(stream, origin, 0, sys.maxsize) if packed else plain_events(stream, 0, sys.maxsize)
+        site = read_site(head, origin, self.max_page_bytes)
+        if site.encoding != "utf-8":  # a stream may begin in the middle of a character
+            if start > 0:
+                return
+            end = sys.maxsize
+        events = bz2_events(stream, origin, begin, end) if packed else plain_events(stream, start, end)
+        splitter = RecordSplitter(
+            "page", self.max_page_bytes, site.encoding, offset=0 if packed else start, with_head=False
+        )
+        pages = _Pages(site, origin, self.max_page_bytes)
+        range_ends: int | None = None  # the splitter's offset at which the next range begins
+        # The end of the file is told of by the range in which its last page begins, and by the first if there is none;
+        # damage behind the last page is told of after that, as the ranges that it is in come later.
+        tells_end = start == 0
+        damages: list[Rejected] = []
+        for event in events:
+            if isinstance(event, StreamStart):
+                pages.begin_stream(event.offset, splitter.end)
+                continue
+            if isinstance(event, RangeEnd):
+                range_ends = splitter.end
+            else:
+                for piece in splitter.cut() if isinstance(event, Damage) else splitter.feed(event):
+                    yield from damages
+                    damages.clear()
+                    if range_ends is not None and piece.offset >= range_ends:
+                        return
+                    tells_end = True
+                    yield pages.outcome(piece)
+            if isinstance(event, Damage) and range_ends is None:
+                damages.append(pages.damage(event))
+            begins = splitter.record_begins
+            is_own = begins is not None and (range_ends is None or begins < range_ends)
+            tells_end = tells_end or is_own
+            if range_ends is None or is_own:
+                continue
+            if begins is not None or (not tells_end and splitter.searched >= range_ends):
+                yield from damages
+                return  # a page of the next range has begun, or none of this one can begin any more
+        whole = "</mediawiki>".encode(site.encoding) in splitter.rest
+        for piece in splitter.close():
+            yield from damages
+            damages.clear()
+            yield pages.outcome(piece)
+        if tells_end and not whole:
+            yield pages.truncated(stream.seek(0, io.SEEK_END))
+        yield from damages
+
+
+class _Pages:
+    """Makes documents of the pages of a range, in their order."""
+
+    def __init__(self, site: Site, origin: str, max_page_bytes: int) -> None:
+        self._site, self._origin, self._max_page_bytes = site, origin, max_page_bytes
+        self._file = PurePosixPath(origin).name
+        # bz2 streams from that of the page in hand on: byte in the file, and the splitter's offset of the first byte
+        self._streams: deque[tuple[int, int]] = deque()
+
+    def begin_stream(self, offset: int, first: int) -> None:
+        self._streams.append((offset, first))
+
+    def outcome(self, piece: Piece) -> Document | Rejected:
+        """The document of a page."""
+        while len(self._streams) > 1 and self._streams[1][1] <= piece.offset:
+            self._streams.popleft()
+        offset, page_offset = piece.offset, None
+        if self._streams:
+            offset, first = self._streams[0]
+            page_offset = piece.offset - first
+        place = f"{offset}" if page_offset is None else f"{offset}+{page_offset}"
+        unknown = f"{self._site.language}:{self._file}@{place}"
         if piece.too_long:
-            document = Document(unknown, "wikipedia", "", place, language=site.language)
-            return Rejected(document, "page_too_long", detail=f"more than {self.max_page_bytes} bytes")
-        end = piece.data.rfind(b"</page>")
+            detail = f"more than {self._max_page_bytes} bytes"
+            return self._rejected(unknown, Origin(self._origin, offset), "page_too_long", detail)
+        closing = "</page>".encode(self._site.encoding)
+        end = piece.data.rfind(closing)
         if end < 0:
-            return _damaged(unknown, place, "the page has no end")
-        place = Origin(origin, piece.offset, end + len(b"</page>"))
+            place_of_rest = Origin(self._origin, offset, len(piece.data))
+            return self._rejected(unknown, place_of_rest, "damaged_record", "the page has no end")
+        data = piece.data[: end + len(closing)]
+        origin = Origin(self._origin, offset, len(data))
+        if self._site.encoding != "utf-8":
+            data = data.decode(self._site.encoding, "replace").encode("utf-8", "replace")
         try:
-            page = parse_xml(piece.data[: place.length], huge=True)
-            return _document(page, site, place)
+            return _document(_parsed(data), self._site, origin, page_offset)
         except ValueError as error:
-            return _damaged(unknown, place, str(error))
+            return self._rejected(unknown, origin, "damaged_record", str(error))
+
+    def damage(self, event: Damage) -> Rejected:
+        """For a bz2 stream that cannot be read on."""
+        id = f"{self._file}#damaged-{event.offset}"
+        return self._rejected(id, Origin(self._origin, event.offset), "damaged_record", event.detail)
+
+    def truncated(self, size: int) -> Rejected:
+        """For a file of `size` bytes that has no end."""
+        detail = "the file ends without </mediawiki>"
+        return self._rejected(f"{self._file}#end", Origin(self._origin, size), "truncated_file", detail)
+
+    def _rejected(self, id: str, place: Origin, reason: str, detail: str) -> Rejected:
+        document = Document(id, "wikipedia", "", place, language=self._site.language)
+        return Rejected(document, reason, detail=detail[:_DETAIL_CHARACTERS])
 
 
-def _damaged(id: str, place: Origin, detail: str) -> Rejected:
-    return Rejected(Document(id, "wikipedia", "", place), "damaged_record", detail=detail)
+def _parsed(data: bytes) -> etree._Element:
+    if data.count(b"<") > _MAX_TAGS:
+        raise ValueError(f"over {_MAX_TAGS} tags")
+    return parse_xml(data, huge=True)
 
 
-def _document(page: etree._Element, site: _Site, place: Origin) -> Document | Rejected:
+def _document(
+    page: etree._Element, site: Site, place: Origin, page_offset: int | None
+) -> Document | Rejected:
     """The document of a page; ValueError when something that every page has is missing."""
     title = (page.findtext("{*}title") or "").strip()
     page_id = (page.findtext("{*}id") or "").strip()
     revisions = page.findall("{*}revision")
-    if not title or not page_id.isdecimal() or not revisions:
+    if not title or not (page_id.isascii() and page_id.isdecimal()) or not revisions:
         raise ValueError("a page without title, id or revision")
-    revision = revisions[-1]  # exports with the whole history have the latest last
-    text = revision.findtext("{*}text") or ""
-    created = _timestamp(revision.findtext("{*}timestamp"))
-    metadata: dict[str, str] = {}
+    if len(title) > _MAX_TITLE_CHARACTERS or len(page_id) > _MAX_ID_DIGITS:
+        raise ValueError("title or id too long")
+    created, revision = _newest(revisions)
+    # XML hands on a carriage return that is written as a character reference.
+    text = (revision.findtext("{*}text") or "").replace("\r\n", "\n").replace("\r", "\n")
+    metadata: dict[str, str] = {} if page_offset is None else {"page_offset": str(page_offset)}
     document = Document(
         id=f"{site.language}:{page_id}",
         source="wikipedia",
@@ -142,7 +227,7 @@ def _document(page: etree._Element, site: _Site, place: Origin) -> Document | Re
         origin=place,
         url=f"https://{site.language}.wikipedia.org/wiki/{quote(title.replace(' ', '_'), safe='/:@!$*(),;')}",
         title=title,
-        license="CC-BY-SA-4.0" if created is not None and created >= _VERSION_4 else "CC-BY-SA-3.0",
+        license=_license(created),
         created=created,
         language=site.language,
         metadata=metadata,
@@ -154,11 +239,10 @@ def _document(page: etree._Element, site: _Site, place: Origin) -> Document | Re
     else:
         is_article = namespace.strip() == "0"
     if not is_article:
-        return Rejected(
-            document, "not_an_article", detail=f"namespace {namespace or title.partition(':')[0]}"
-        )
+        named = namespace or title.partition(":")[0]
+        return Rejected(document, "not_an_article", detail=f"namespace {named[:_DETAIL_CHARACTERS]}")
     if (target := page.find("{*}redirect")) is not None:
-        return Rejected(document, "redirect", detail=target.get("title", ""))
+        return Rejected(document, "redirect", detail=target.get("title", "")[:_DETAIL_CHARACTERS])
     word = _REDIRECT.match(text)
     if word and word[1].casefold() in REDIRECT_WORDS:
         return Rejected(document, "redirect")
@@ -168,6 +252,23 @@ def _document(page: etree._Element, site: _Site, place: Origin) -> Document | Re
     if _is_disambiguation(text):
         metadata["disambiguation"] = "true"
     return document
+
+
+def _newest(revisions: list[etree._Element]) -> tuple[datetime | None, etree._Element]:
+    """The newest revision and its time; the last of several. Histories are ordered by revision id, and an edit that was
+    imported from another wiki has a new id and its old time."""
+    dated = [(_timestamp(revision.findtext("{*}timestamp")), revision) for revision in revisions]
+    oldest = datetime.min.replace(tzinfo=UTC)
+    number = max(range(len(dated)), key=lambda n: (dated[n][0] or oldest, n))
+    return dated[number]
+
+
+def _license(created: datetime | None) -> str | None:
+    """The licence of what was saved at this time; all that is older than 3.0 was put under it in 2009
+    (https://meta.wikimedia.org/wiki/Licensing_update)."""
+    if created is None:
+        return None
+    return "CC-BY-SA-4.0" if created >= _VERSION_4 else "CC-BY-SA-3.0"
 
 
 def _is_disambiguation(text: str) -> bool:
@@ -183,115 +284,3 @@ def _timestamp(text: str | None) -> datetime | None:
         return datetime.strptime(text or "", "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError:
         return None
-
-
-def _read_site(head: bytes, origin: str) -> _Site:
-    """Language and namespaces from the head of an export."""
-    start = head.find(b"<mediawiki")
-    if start < 0:
-        raise ValueError(f"{origin}: not a MediaWiki export (no <mediawiki>); give a pages-articles dump")
-    end = head.find(b"</siteinfo>", start)
-    try:
-        if end < 0:
-            root = parse_xml(head[start : head.index(b">", start) + 1] + b"</mediawiki>")
-        else:
-            root = parse_xml(head[start:end] + b"</siteinfo></mediawiki>")
-    except ValueError as error:
-        raise ValueError(
-            f"{origin}: the head of the export cannot be read ({error}); download it anew"
-        ) from error
-    base_host = urlsplit(root.findtext("{*}siteinfo/{*}base") or "").hostname or ""
-    if base_host and not base_host.endswith(".wikipedia.org"):
-        raise ValueError(f"{origin}: an export of {base_host}, not of a Wikipedia; give a Wikipedia dump")
-    file_name = _DUMP_NAME.match(PurePosixPath(origin).name)
-    database = _DATABASE_NAME.fullmatch(root.findtext("{*}siteinfo/{*}dbname") or "")
-    language = (
-        (file_name[1] if file_name else "")
-        or (database[1] if database else "")
-        or base_host.removesuffix(".wikipedia.org").removeprefix("www.")
-        or root.get("{http://www.w3.org/XML/1998/namespace}lang", "")
-    ).replace("_", "-")
-    if not re.fullmatch(r"[a-z]{2,12}(?:-[a-z]+)*", language):
-        raise ValueError(
-            f"{origin}: the export does not say its language; name the file like dewiki-...xml.bz2"
-        )
-    names = {
-        (element.text or "").strip().casefold()
-        for element in root.iterfind("{*}siteinfo/{*}namespaces/{*}namespace")
-        if element.get("key") != "0"
-    }
-    return _Site(language, frozenset(names - {""}))
-
-
-def _inflated(stream: BinaryIO, origin: str) -> Iterator[bytes | None]:
-    """The file's bytes, inflated if it is bz2; None where a bz2 stream is damaged (reading goes on at the next one)."""
-    start = stream.read(_STREAM_START_BYTES)
-    stream.seek(-len(start), 1)
-    if not (start.startswith(b"BZh") and start[3:4].isdigit()):
-        while chunk := stream.read(_CHUNK_BYTES):
-            yield chunk
-        return
-    inflater: bz2.BZ2Decompressor | None = bz2.BZ2Decompressor()
-    data = b""
-    damaged = 0
-    while True:
-        if inflater is None:  # after damage, or between two streams
-            match = _STREAM_START.search(data)
-            if match is not None:
-                data = data[match.start() :]
-                inflater = bz2.BZ2Decompressor()
-            else:
-                data = data[-_STREAM_START_BYTES + 1 :]
-        if inflater is None or not data:
-            more = stream.read(_CHUNK_BYTES)
-            if not more:
-                break
-            data += more
-            continue
-        fed = data
-        data = b""
-        try:
-            out = inflater.decompress(fed, _CHUNK_BYTES)
-            while True:
-                if out:
-                    yield out
-                if inflater.eof or inflater.needs_input:
-                    break
-                out = inflater.decompress(b"", _CHUNK_BYTES)
-        except (OSError, EOFError) as error:
-            damaged += 1
-            if damaged > MAX_DAMAGED_STREAMS:
-                raise ValueError(
-                    f"{origin}: over {MAX_DAMAGED_STREAMS} damaged bz2 streams; download it anew"
-                ) from error
-            yield None
-            data, inflater = fed[1:], None  # the next stream may begin in what was fed
-            continue
-        if inflater.eof:
-            data = inflater.unused_data
-            inflater = bz2.BZ2Decompressor() if data.startswith(b"BZh") else None
-    if inflater is not None and not inflater.eof and inflater.needs_input:
-        yield None
-
-
-def _utf8(chunks: Iterator[bytes | None], origin: str) -> Iterator[bytes | None]:
-    """The same in UTF-8, without a byte order mark or XML declaration of another encoding."""
-    first = True
-    decoder: codecs.IncrementalDecoder | None = None
-    for chunk in chunks:
-        if chunk is None:
-            yield None
-            continue
-        if first:
-            first = False
-            if chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                decoder = codecs.getincrementaldecoder("utf-16")("replace")
-            elif chunk[:2] in (b"<\0", b"\0<"):
-                name = "utf-16-le" if chunk[0] else "utf-16-be"
-                decoder = codecs.getincrementaldecoder(name)("replace")
-            else:
-                declared = _ENCODING.search(chunk[:200])
-                if declared and declared[1].lower() not in (b"utf-8", b"utf8", b"us-ascii"):
-                    encoding = declared[1].decode("ascii")
-                    raise ValueError(f"{origin}: XML in {encoding} is not read; convert it to UTF-8")
-        yield chunk if decoder is None else decoder.decode(chunk).encode("utf-8", "replace")

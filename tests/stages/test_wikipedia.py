@@ -1,5 +1,7 @@
 import bz2
 import io
+import time
+import tracemalloc
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +64,71 @@ def test_dates_the_license() -> None:
     assert [r.license for r in results if isinstance(r, Document)] == ["CC-BY-SA-3.0", "CC-BY-SA-4.0"]
 
 
+def test_a_page_without_a_date_has_no_license() -> None:
+    [document] = read(export(page(1).replace("2020-01-02T03:04:05Z", "yesterday")))
+    assert isinstance(document, Document)
+    assert (document.created, document.license) == (None, None)
+
+
+def revision(text: str, date: str) -> str:
+    return f"<revision><id>1</id><timestamp>{date}T00:00:00Z</timestamp><text>{text}</text></revision>"
+
+
+@pytest.mark.parametrize(
+    ("revisions", "expected"),
+    [
+        ((("a", "2020-01-01"), ("b", "2021-01-01")), "b"),
+        ((("a", "2021-01-01"), ("imported", "2011-01-01")), "a"),  # ids rise, times need not
+        ((("a", "2021-01-01"), ("b", "2021-01-01")), "b"),
+        ((("a", "2021-01-01"), ("no date", "?")), "a"),
+    ],
+)
+def test_of_a_page_with_its_history_the_newest_revision_is_kept(
+    revisions: tuple[tuple[str, str], ...], expected: str
+) -> None:
+    history = "".join(revision(text, date) for text, date in revisions)
+    start, _, rest = page(1).partition("<revision>")
+    [document] = read(export(start + history + rest.partition("</revision>")[2]))
+    assert isinstance(document, Document)
+    assert document.text == expected
+
+
+# The first word in MediaWiki's languages/messages/Messages*.php, `magicWords`, and the template of each wiki's
+# MediaWiki:Disambiguationspage.
+OF_LANGUAGES = {
+    "bg": ("пренасочване", "Пояснение"),
+    "ca": ("REDIRECT", "Desambiguació"),
+    "cs": ("PŘESMĚRUJ", "Rozcestník"),
+    "da": ("OMDIRIGERING", "Flertydig"),
+    "de": ("WEITERLEITUNG", "Begriffsklärung"),
+    "en": ("REDIRECT", "Disambiguation"),
+    "es": ("REDIRECCIÓN", "Desambiguación"),
+    "fr": ("REDIRECTION", "Homonymie"),
+    "hr": ("PREUSMJERI", "Razdvojba"),
+    "hu": ("ÁTIRÁNYÍTÁS", "Egyért"),
+    "it": ("RINVIA", "Disambigua"),
+    "nl": ("DOORVERWIJZING", "Dp"),
+    "pl": ("PATRZ", "Ujednoznacznienie"),
+    "pt": ("REDIRECIONAMENTO", "Desambiguação"),
+    "ro": ("REDIRECTEAZA", "Dezambiguizare"),
+    "ru": ("ПЕРЕНАПРАВЛЕНИЕ", "Неоднозначность"),
+    "sl": ("PREUSMERITEV", "Razločitev"),
+    "sr": ("ПРЕУСМЕРИ", "Вишезначна одредница"),
+    "sv": ("OMDIRIGERING", "Förgrening"),
+    "uk": ("ПЕРЕНАПРАВЛЕННЯ", "Багатозначність"),
+}
+
+
+@pytest.mark.parametrize("language", OF_LANGUAGES)
+def test_marks_redirects_and_disambiguations_in_every_language_of_the_paper(language: str) -> None:
+    word, template = OF_LANGUAGES[language]
+    pages = (page(1, f"#{word} [[A]]"), page(2, f"#{word.lower()}: [[A]]"), page(3, f"A. {{{{{template}}}}}"))
+    results = read(export(*pages, page(4, "{{Infobox}} A.")), f"{language}wiki-20220601-pages-articles.xml")
+    assert brief(results) == ["redirect", "redirect", f"{language}:3", f"{language}:4"]
+    marks = [r.metadata.get("disambiguation") for r in results if isinstance(r, Document)]
+    assert marks == ["true", None]
+
+
 def test_rejects_what_is_no_article() -> None:
     results = read(
         export(
@@ -109,6 +176,97 @@ def test_a_damaged_page_costs_only_itself() -> None:
     assert brief(read(xml)) == ["en:1", "damaged_record", "en:3", "damaged_record", "en:4", "damaged_record"]
 
 
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param(page(2, "a\0b"), id="nul_byte"),
+        pytest.param(page(2, "\ufffe"), id="no_character_of_xml"),
+        pytest.param(page(2, "<a>" * 100_000 + "</a>" * 100_000), id="deep_xml"),
+        pytest.param(page(2, "<a/>" * 2_000_001), id="millions_of_tags"),
+        pytest.param("<!DOCTYPE a [<!ENTITY b 'bbb'>]>" + page(2, "&b;"), id="entity_before_the_page"),
+        pytest.param(page(2, "<!DOCTYPE a [<!ENTITY b 'bbb'>]>&b;"), id="entity_in_the_page"),
+        pytest.param(page(2, title="x" * 513), id="endless_title"),
+        pytest.param(page(2).replace("<id>2<", "<id>" + "2" * 19 + "<"), id="endless_id"),
+        pytest.param(
+            page(2).replace("<id>2<", "<id>\N{ARABIC-INDIC DIGIT TWO}<"), id="digits_that_are_not_ascii"
+        ),
+        pytest.param(page(2).replace("</id>", "</id", 1), id="broken_tag"),
+        pytest.param("<page></page>", id="empty"),
+        pytest.param(page(2).replace("revision", "edition"), id="no_revision"),
+    ],
+)
+@pytest.mark.timeout(10)
+def test_a_hostile_page_costs_only_itself(hostile: str) -> None:
+    results = read(export(page(1), hostile, page(3)))
+    assert brief(results) == ["en:1", "damaged_record", "en:3"]
+    [rejected] = [r for r in results if isinstance(r, Rejected)]
+    assert len(rejected.detail) <= 200 and "\n" not in rejected.detail and rejected.document.language == "en"
+
+
+@pytest.mark.parametrize("wrong", [b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"caf\xe9"])
+def test_a_page_in_another_encoding_costs_only_itself(wrong: bytes) -> None:
+    raw = export(page(1), page(2, "WRONG"), page(3)).encode().replace(b"WRONG", wrong)
+    assert brief(read(raw)) == ["en:1", "damaged_record", "en:3"]
+
+
+def test_line_ends_are_one_character() -> None:
+    [document] = read(export(page(1, "a\r\nb&#13;\nc&#13;d")))
+    assert isinstance(document, Document)
+    assert document.text == "a\nb\nc\nd"
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("text", ["{{", "{{a", "#", "#a", "#a:", "{{ a" * 3, "{{a\n"])
+def test_blanks_without_end_take_linear_time(text: str) -> None:
+    start = time.process_time()
+    assert brief(read(export(page(1, text + " " * 2_000_000 + "b")))) == ["en:1"]
+    assert time.process_time() - start < 3
+
+
+class LongPage(io.RawIOBase):
+    """An export with a page of any size, made as it is read."""
+
+    def __init__(self, page_bytes: int) -> None:
+        start, _, end = export(page(1), page(2, "LONG"), page(3)).encode().partition(b"LONG")
+        self.parts = ((0, start), (len(start) + page_bytes, end))
+        self.size = len(start) + page_bytes + len(end)
+        self.at = 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self.at = offset + (self.size if whence == io.SEEK_END else 0)
+        return self.at
+
+    def read(self, size: int = -1) -> bytes:
+        stop = min(self.at + size, self.size)
+        data = bytearray(b"x" * (stop - self.at))
+        for place, part in self.parts:
+            low, high = max(self.at, place), min(stop, place + len(part))
+            if low < high:
+                data[low - self.at : high - self.at] = part[low - place : high - place]
+        self.at = stop
+        return bytes(data)
+
+
+def test_a_page_of_200_mb_is_told_of_and_not_held() -> None:
+    reader = Wikipedia(max_page_bytes=8 << 20)
+    tracemalloc.start()
+    try:
+        results = list(reader.read(LongPage(200_000_000), "dump.xml"))  # type: ignore[arg-type]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert brief(results) == ["en:1", "page_too_long", "en:3"]
+    assert peak < 40_000_000
+
+
+@pytest.mark.timeout(30)
+def test_tiny_pages_without_number() -> None:
+    tiny = "<page><title>A</title><ns>0</ns><id>1</id><revision><text/></revision></page>"
+    start = time.process_time()
+    assert sum(1 for _ in Wikipedia().read(io.BytesIO(export(tiny * 20_000).encode()), "d")) == 20_000
+    assert time.process_time() - start < 10
+
+
 def test_a_page_over_the_cap_costs_only_itself() -> None:
     xml = export(page(1), page(2, "x" * 3_000_000), page(3))
     assert brief(read(xml, reader=Wikipedia(max_page_bytes=1_000_000))) == ["en:1", "page_too_long", "en:3"]
@@ -120,12 +278,12 @@ def test_a_damaged_bz2_stream_costs_only_itself() -> None:
     ]
     middle = len(streams[2]) // 2
     streams[2] = streams[2][:middle] + b"\xff\x00\xff" + streams[2][middle + 3 :]
-    assert brief(read(b"".join(streams), "x.bz2")) == ["damaged_record", "en:1", "en:3"]
+    assert brief(read(b"".join(streams), "x.bz2")) == ["en:1", "damaged_record", "en:3"]
 
 
 @pytest.mark.timeout(20)
 def test_gives_up_a_file_of_damaged_streams_only() -> None:
-    data = bz2.compress(HEAD.format(v=11).encode()) + b"BZh91AY&SY" * 50_000
+    data = bz2.compress(HEAD.format(v=11).encode()) + b"BZh91AY&SY" * 20_000
     with pytest.raises(ValueError, match=r"x\.bz2: over 1000 damaged bz2 streams"):
         read(data, "x.bz2")
 

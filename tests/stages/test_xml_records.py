@@ -37,6 +37,46 @@ def test_gives_up_a_record_over_the_cap_and_no_other(chunk: int) -> None:
     ]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 50])
+def test_cuts_utf_16_at_whole_characters_only(encoding: str, chunk: int) -> None:
+    shifted = b"\x01" + "<row ".encode(encoding) + b"\x01"  # between two characters, these bytes are no tag
+    data = "<rows><row/>".encode(encoding) + shifted + "<row>ж</row>".encode(encoding)
+    splitter = RecordSplitter("row", 1000, encoding)
+    pieces: list[Piece] = []
+    for start in range(0, len(data), chunk):
+        pieces += splitter.feed(data[start : start + chunk])
+    pieces += splitter.close()
+    assert [(p.offset, p.data.decode(encoding)[:5]) for p in pieces] == [(12, "<row/"), (36, "<row>")]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 100])
+def test_from_the_middle_of_a_stream_what_comes_before_the_first_record_is_dropped(chunk: int) -> None:
+    data = b"w a='1'/> tail </row>" + b"x" * 2000 + b"<row>2</row><row>3</row>"
+    splitter = RecordSplitter("row", 1000, offset=500, with_head=False)
+    pieces: list[Piece] = []
+    for start in range(0, len(data), chunk):
+        pieces += splitter.feed(data[start : start + chunk])
+    assert splitter.record_begins == 2533 and splitter.rest == b"<row>3</row>"
+    pieces += splitter.close()
+    assert [(p.offset, p.data) for p in pieces] == [(2521, b"<row>2</row>"), (2533, b"<row>3</row>")]
+
+
+def test_where_bytes_are_missing_the_record_ends_and_the_next_tag_begins_another() -> None:
+    splitter = RecordSplitter("row", 1000)
+    pieces = [*splitter.feed(b"<rows><row>1</row><row>2"), *splitter.cut(), *splitter.feed(b"3</row><row>4")]
+    assert splitter.record_begins == 31
+    pieces += splitter.close()
+    assert [p.data for p in pieces] == [b"<row>1</row>", b"<row>2", b"<row>4"]
+
+
+def test_no_tag_is_put_together_over_missing_bytes() -> None:
+    splitter = RecordSplitter("row", 1000)
+    pieces = [*splitter.feed(b"<rows><row>1</row><ro"), *splitter.cut(), *splitter.feed(b"w>2<row>3")]
+    pieces += splitter.close()
+    assert [p.data for p in pieces] == [b"<row>1</row><ro", b"<row>3"]
+
+
 def test_refuses_a_stream_without_records() -> None:
     with pytest.raises(NoRecords, match="no <row> in the first"):
         split(b"x" * 5000, 1000)
