@@ -31,6 +31,11 @@ COMMANDS = {
     "status": ("pipeline.status", "status", "Show how far a run is."),
     "report": ("pipeline.commands", "report", "Write the mixture report of a run again."),
     "verify": ("pipeline.verify", "verify", "Check a run's files, counts, tokens and splits."),
+    "fetch-github": (
+        "pipeline.fetch_github",
+        "command",
+        "Fetch the permissive part of BigQuery's GitHub tables.",
+    ),
     "fit-extractor": (
         "pipeline.fit_extractor",
         "command",

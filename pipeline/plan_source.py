@@ -23,7 +23,7 @@ from stages.sources.github import Github
 from stages.stage import RangeReader, Reader
 
 MAX_RANGES = 100_000  # of a file: as many tasks; of the largest dump in bz2, 200 GB, ranges of 2 MB
-GITHUB_COMPANIONS = re.compile(r"(^|/)(files|licenses)-[^/]*\.parquet$")
+GITHUB_COMPANIONS = re.compile(r"(^|/)(files|licenses|languages)-[^/]*\.(parquet|avro|jsonl?(\.gz)?)$")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class _SourcePlanner:
         self._count = len(self._pieces)
         if not self._inputs:
             raise UsageError(
-                f"sources.{source}.inputs: {companions[0].name} is only read beside contents-*.parquet; name that too"
+                f"sources.{source}.inputs: {companions[0].name} is only read beside contents-*; name that too"
             )
         self.nodes: list[Node] = []
         self.passes: list[str] = []
@@ -204,6 +204,7 @@ class _SourcePlanner:
             open_file=files.open_binary,
             files=tuple(p for p in beside if os.path.basename(p).startswith("files-")),
             licenses=tuple(p for p in beside if os.path.basename(p).startswith("licenses-")),
+            repository_languages=tuple(p for p in beside if os.path.basename(p).startswith("languages-")),
         )
 
 

@@ -18,6 +18,7 @@ FIXED: Mapping[tuple[type, str], str] = {
     (CommonCrawl, "source"): "it is the name under sources",
     (Github, "files"): "name the tables among the inputs",
     (Github, "licenses"): "name the tables among the inputs",
+    (Github, "repository_languages"): "name the tables among the inputs",
 }
 
 

@@ -1,0 +1,5 @@
+; Copyright 1994 Arne Vold
+; Released under the MIT license.
+
+; entry point
+start:  nop

@@ -1,0 +1,3 @@
+/* Copyright 2012 Jon Reed
+int a;
+int b;

@@ -1,0 +1,3 @@
+#define COPYRIGHT "Copyright (C) 2001 Ada Fields"
+/* Copyright (C) 2001 Ada Fields */
+char *notice = COPYRIGHT;

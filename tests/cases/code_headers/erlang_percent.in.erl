@@ -1,0 +1,2 @@
+%% Copyright (c) 2010 Hull Ltd. All Rights Reserved.
+-module(hull).

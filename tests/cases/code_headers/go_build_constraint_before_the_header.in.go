@@ -1,0 +1,5 @@
+//go:build darwin
+
+// Copyright 2014 The Anchor Authors. All rights reserved.
+
+package anchor

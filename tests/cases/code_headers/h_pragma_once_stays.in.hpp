@@ -1,0 +1,4 @@
+#pragma once
+// SPDX-License-Identifier: MIT
+
+struct Point { int x, y; };

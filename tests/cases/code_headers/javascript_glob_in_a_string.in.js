@@ -1,0 +1,2 @@
+const globs = ["src/*", "lib/**/*.js"]; // Copyright 2020 is written into each */
+export default globs

@@ -1,0 +1,5 @@
+#=
+Copyright (c) 2016 Aksel Bru
+MIT License
+=#
+module Buoys end

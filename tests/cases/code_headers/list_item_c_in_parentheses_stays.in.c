@@ -1,0 +1,6 @@
+/* Orders of loading:
+ * (a) crates
+ * (b) barrels
+ * (c) The rest
+ */
+int load;

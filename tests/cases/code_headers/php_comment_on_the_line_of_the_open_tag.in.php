@@ -1,0 +1,2 @@
+<?php /* Copyright 2010 Rosa Klein */
+$grains = 1;
