@@ -1,9 +1,9 @@
 """What a parser keeps of a raw text, counted, so that one that starts to lose text is seen in the report.
 
-In: the raw text of a document (wikitext, LaTeX, HTML of posts, a source file, a book with its frame) and the text made of
-it. Out: scores of the document named `raw_...` and `kept_...`, whose sums over a source the report divides. The numbers
-are plain counts, the same on both sides; what is dropped on purpose (tables, references, comments) is in `raw_...`, so a
-share is judged against what it was before, not against 1. The rule is ours.
+In: the raw text of a document (wikitext, LaTeX, HTML of posts, a source file, a book with its frame) and the text made
+of it. Out: scores of the document named `raw_...` and `kept_...`, whose sums over a source the report divides. The
+counts are the same on both sides; what is dropped on purpose (tables, references, comments) is in `raw_...`, so a share
+is judged against what it was before, not against 1. The rule is ours.
 """
 
 from __future__ import annotations

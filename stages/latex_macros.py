@@ -1,15 +1,17 @@
 """Expansion of an author's own LaTeX macros in place, as LLaMA and Minerva did to make papers alike.
 
-In: LaTeX text without comments. Out: the text with each call of a macro that the text itself defines replaced
-by its body, and the definition gone. Understood are `\\newcommand`, `\\renewcommand`, `\\providecommand`,
-`\\DeclareRobustCommand`, `\\DeclareMathOperator`, `\\def` and `\\gdef` with undelimited parameters, and
-`\\let`, with arguments and one optional argument. A definition that needs TeX's run time (conditionals, `@`
-internals, definitions in its body) stays as written, and so do its calls. Groups do not limit a definition:
-the latest one counts.
+In: LaTeX text without comments. Out: the text with each call of a macro that the text itself defines replaced by its
+body, the definition gone, and conditionals that the text decides cut to the branch that counts. A definition counts
+from where it stands to the end of its group, as in TeX. What depends on TeX's run stays as written, and so does a
+call that goes over the budget; the rest of the paper is still expanded.
 
-Source of the step: Touvron et al. 2023, section 2.1 (arXiv); the rules are TeX's own (The TeXbook, chapter
-20). Expansion runs on a stack of unread text with budgets, so a call that explodes stays as written and the
-rest of the paper is still expanded.
+Source of the step: Touvron et al. 2023, section 2.1 (arXiv); the rules are TeX's own (The TeXbook, chapter 20), with
+three exceptions. A blank behind a call stays, since an author's missing `\\ ` would run two words together. In the
+preamble groups do not end a definition, since braces there are mostly arguments of hooks. Of `\\mathchoice` the first
+alternative, that of a displayed formula, is taken.
+
+Expansion runs on a stack of unread texts. Budgets are in calls, characters and depth, never in time, so the same text
+gives the same result anywhere.
 """
 
 from __future__ import annotations
@@ -18,367 +20,331 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from stages.latex_syntax import VERBATIM, after_space, after_verbatim, closing_brace, closing_bracket
+from stages.latex_built_ins import TAKES_TOKENS, BuiltIns
+from stages.latex_calls import Call, Frame, Opened, braced_arguments, read_arguments, substituted
+from stages.latex_conditionals import opens
+from stages.latex_definitions import DEFINERS, Macro, read_definition
+from stages.latex_meanings import Meaning, Meanings
+from stages.latex_output import Output
+from stages.latex_syntax import VERBATIM, Groups, after_verbatim
 
-TOKEN = re.compile(VERBATIM + r"|\\(?P<name>[A-Za-z]+)|\\.", re.DOTALL)
-NAME = re.compile(r"\s*(?:\{\s*\\([A-Za-z@]+|[^A-Za-z@\s])\s*\}|\\([A-Za-z@]+|[^A-Za-z@\s]))")
-COUNT = re.compile(r"\s*\[\s*([0-9])\s*\]")
-PARAMETERS = re.compile(r"((?:#[1-9])*)[ \t]*(?=\{)")
-LET = re.compile(r"\s*\\([A-Za-z@]+)\s*=?\s*\\([A-Za-z@]+|[^A-Za-z\s])")
-PARAMETER = re.compile(r"#([1-9])")
-ENDS_IN_WORD = re.compile(r"(?<!\\)(?:\\\\)*\\([A-Za-z@]+)\Z")
-ONE_TOKEN = re.compile(r"\\[A-Za-z]+|\\[^A-Za-z\n]|[^\\{}\s$&#^_~\]]")
-SINGLE_TOKEN = re.compile(r"\\[A-Za-z]+|[^\\{}]|\{[^{}]*\}")
-
-# Bodies with these need TeX's run time.
-NOT_EXPANDABLE = re.compile(
-    r"\\[A-Za-z]*@|##|\\(?:if[A-Za-z]*|else|fi|or|csname|endcsname|expandafter|noexpand|futurelet"
-    r"|afterassignment|aftergroup|catcode|loop|repeat|def|edef|gdef|xdef|let|newcommand|renewcommand|providecommand"
-    r"|newenvironment|string|the|advance|begingroup|endgroup)(?![A-Za-z])"
-)
-_DEFINERS = """
-newcommand renewcommand providecommand DeclareRobustCommand DeclareMathOperator def gdef edef xdef
-let
-"""
-DEFINERS = frozenset(_DEFINERS.split())
-# What gives a document its structure is never replaced, even if the author redefines how it looks.
-_STRUCTURE = """
-part chapter section subsection subsubsection paragraph subparagraph begin end item cite ref label
-caption footnote title author abstract input include bibliography maketitle documentclass usepackage
-"""
-STRUCTURE = frozenset(_STRUCTURE.split())
-# Commands that take the next token as their argument: a longer body put there needs braces.
-_TAKES_TOKEN = """
-mathbf mathrm mathcal mathbb mathfrak mathscr mathsf mathit boldsymbol bm hat bar tilde vec dot ddot
-sqrt overline underline widehat widetilde check breve frac dfrac tfrac text textbf textit textrm
-emph mathring
-"""
-TAKES_TOKEN = frozenset(_TAKES_TOKEN.split())
-
-
-@dataclass(frozen=True, slots=True)
-class Macro:
-    """What a name stands for; `default` is the value of the first argument when it is optional."""
-
-    body: str
-    arguments: int = 0
-    default: str | None = None
-    final: bool = False  # the body is not read again: `\\let` froze its meaning
-    spaced: bool = False  # ended in \\xspace
+TOKEN = re.compile(VERBATIM + r"|\\(?P<name>[A-Za-z@]+|[^A-Za-z@])", re.DOTALL)
+ENVIRONMENT = re.compile(r"[ \t]*\{([^{}\\\s]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Limits of an expansion. All are ours, set so that the 1.5 MB book 1308.0729 stays below and a bomb
-    ends soon.
-    """
+    """Limits of an expansion, all ours: the densest of the 34 sample papers needs a third of each."""
 
     max_nested_calls: int = 64
-    max_nested_calls_of_one_macro: int = 8
-    max_steps_per_call: int = 1_000
+    max_nested_calls_of_one_macro: int = 32
+    max_steps_per_call: int = 1_000  # and one for each four characters of its arguments
     max_characters_per_call: int = 65_536  # beyond four times the text of its arguments
     min_total_steps: int = 20_000
-    max_steps_per_character: float = 0.2
-    max_growth: int = 16
-
-
-@dataclass(slots=True)
-class _Frame:
-    text: str
-    position: int = 0
-    name: str = ""
+    max_steps_per_character: float = 0.1
+    max_growth: int = 4  # characters written or read again, per character of the text
+    max_group_search: int = 2  # characters looked through for the ends of groups, per character of the text
+    max_definitions: int = 5_000
 
 
 @dataclass(slots=True)
 class MacroExpander:
-    """The macros of one paper, collected in order of definition; `expanded` and `left` count calls."""
+    """The macros of one paper, in the order in which they are defined; `expanded` and `left` count calls."""
 
     budget: Budget = field(default_factory=Budget)
-    macros: dict[str, Macro] = field(default_factory=dict)
-    refused: set[str] = field(default_factory=set)
+    meanings: Meanings = field(default_factory=Meanings)
+    definitions_left: int = -1
     expanded: int = 0
     left: int = 0
 
-    def collect(self, text: str) -> None:
-        """Learn the definitions of a preamble, whose own text is not wanted."""
-        position = 0
-        unclosed: set[str] = set()
-        work = self.budget.max_growth * len(text)
-        while work > 0 and (match := TOKEN.search(text, position)) is not None:
-            position = after_verbatim(text, match, unclosed)
-            if match["name"] in DEFINERS:
-                _, end = self._define(text, match["name"], position)
-                work -= end - position
-                position = max(position, end)
+    def __post_init__(self) -> None:
+        self.definitions_left = self.budget.max_definitions
+
+    def collect(self, text: str) -> str:
+        """Learn the definitions of a preamble, and return it expanded; its calls are not counted."""
+        expanded = _Expansion(self, text, scoped=False).run()
+        self.expanded = self.left = 0
+        return expanded
 
     def expand(self, text: str) -> str:
         """The text with known macros expanded and understood definitions taken out."""
-        return _Expansion(self, text).run()
-
-    def _define(self, text: str, definer: str, position: int) -> tuple[bool, int]:
-        """Read the definition after `definer`: whether it was understood, and its end; a name that was not
-        understood is refused.
-
-        The end is `position` itself when this is no definition at all.
-        """
-        if definer == "let":
-            if (match := LET.match(text, position)) is None:
-                return False, position
-            name, target = match[1], match[2]
-            known = self.macros.get(target)
-            if target in self.refused or "@" in target:
-                return self._refuse(name, match.end())
-            return self._learn(name, known or Macro("\\" + target, final=True), match.end())
-        if text.startswith("*", position):
-            position += 1
-            starred = True
-        else:
-            starred = False
-        if (match := NAME.match(text, position)) is None:
-            return False, position
-        name = match[1] or match[2]
-        position = match.end()
-        arguments, default = 0, None
-        if definer in ("def", "gdef", "edef", "xdef"):
-            parameters = PARAMETERS.match(text, position)
-            if parameters is None or definer in ("edef", "xdef"):
-                # Delimited parameters: the body is the next group.
-                opening = text.find("{", position, position + 200)
-                return self._refuse(
-                    name, position if opening < 0 else closing_brace(text, opening) or position
-                )
-            arguments, position = len(parameters[1]) // 2, parameters.end()
-        elif definer != "DeclareMathOperator" and (count := COUNT.match(text, position)) is not None:
-            arguments, position = int(count[1]), count.end()
-            opening = after_space(text, position)
-            if text.startswith("[", opening):
-                end = closing_bracket(text, opening)
-                if end is None:
-                    return self._refuse(name, position)
-                default, position = text[opening + 1 : end - 1], end
-        opening = after_space(text, position)
-        if text.startswith("{", opening):
-            end = closing_brace(text, opening)
-            if end is None:
-                return self._refuse(name, position)
-            body = text[opening + 1 : end - 1]
-        elif definer != "def" and (token := ONE_TOKEN.match(text, opening)):
-            body, end = token[0], token.end()
-        else:
-            return self._refuse(name, position)
-        if definer == "DeclareMathOperator":
-            return self._learn(name, Macro(f"\\operatorname{'*' if starred else ''}{{{body}}}"), end)
-        body = body.strip("\n") if arguments == 0 else body
-        spaced = body.endswith("\\xspace")
-        if spaced:
-            body = body.removesuffix("\\xspace").rstrip()
-        highest = max((int(n) for n in PARAMETER.findall(body)), default=0)
-        # A body that calls its own name can only be a loop, or lean on a meaning that the text does not show.
-        calls_itself = re.search(rf"\\{re.escape(name)}(?![A-Za-z])", body) is not None
-        if NOT_EXPANDABLE.search(body) or calls_itself or highest > arguments or name in STRUCTURE:
-            return self._refuse(name, end)
-        if definer == "providecommand" and name in self.macros:
-            return True, end
-        return self._learn(name, Macro(body, arguments, default, spaced=spaced), end)
-
-    def _learn(self, name: str, macro: Macro, end: int) -> tuple[bool, int]:
-        if not name.isascii() or not name.isalpha() or name in STRUCTURE:  # one-sign names and internals
-            return False, end
-        self.macros[name] = macro
-        self.refused.discard(name)
-        return True, end
-
-    def _refuse(self, name: str, end: int) -> tuple[bool, int]:
-        if name.isalpha() and name not in STRUCTURE:
-            self.macros.pop(name, None)
-            self.refused.add(name)
-        return False, end
+        return _Expansion(self, text, scoped=True).run()
 
 
 class _Expansion:
     """One walk over a text: a stack of unread pieces, the written pieces, and what may still be spent."""
 
-    def __init__(self, expander: MacroExpander, text: str) -> None:
+    def __init__(self, expander: MacroExpander, text: str, scoped: bool) -> None:
         budget = expander.budget
         self.expander = expander
+        self.meanings = expander.meanings
         self.budget = budget
-        self.stack = [_Frame(text)]
-        self.output: list[str] = []
+        self.scoped = scoped
+        self.groups: Groups | None = None  # of the text itself
+        self.stack = [Frame(text)]
+        self.output = Output()
         self.active: Counter[str] = Counter()
         self.exploding: set[str] = set()
+        self.outermost: Call | None = None  # the call in the text itself that was begun last
+        self.saved: list[Meaning] = []  # meanings to come back at the ends of groups
+        self.learned: list[Meaning] = []  # meanings before each definition in the call that is worked on
+        self.conditions: Opened[bool] = None  # open conditionals: whether their branch was chosen here
+        self.open_environments: Opened[str] = None
+        self.built_ins = BuiltIns(self)
         self.steps_left = max(budget.min_total_steps, int(len(text) * budget.max_steps_per_character))
         self.characters_left = budget.max_growth * len(text) + budget.max_characters_per_call
-        self.call_steps = self.call_characters = self.call_expanded = self.call_left = 0
-        # The call in the text itself that is being worked on: its name, its end there, the output before it.
-        self.call = ("", 0, 0)
+        self.group_characters_left = budget.max_group_search * len(text)
+        self.call_steps = self.call_characters = 0.0
+        self.stopped = False
 
     def run(self) -> str:
-        expander = self.expander
+        watched = self.meanings.watched
         unclosed: set[str] = set()
-        while True:
+        while not self.stopped:
             frame = self.stack[-1]
-            match = TOKEN.search(frame.text, frame.position)
+            match = TOKEN.search(frame.text, frame.scan, frame.limit)
             if match is None:
-                self._write(frame.text[frame.position :])
-                if len(self.stack) == 1:
-                    return "".join(self.output)
-                self._pop()
+                if self._at_end(frame):
+                    break
                 continue
-            name = match["name"]
-            if name in expander.macros or name in expander.refused:
-                self._write(frame.text[frame.position : match.start()])
-                frame.position = match.end()
-                self._call(name)
-            elif name in DEFINERS and len(self.stack) == 1:
-                understood, end = expander._define(frame.text, name, match.end())
-                self.characters_left -= end - match.end()
-                self._write(
-                    frame.text[frame.position : match.start() if understood else max(end, match.end())]
-                )
-                frame.position = max(end, match.end())
-            else:
-                shared = unclosed if len(self.stack) == 1 else set()
-                end = after_verbatim(frame.text, match, shared)
-                self._write(frame.text[frame.position : end])
-                frame.position = end
+            if match.lastgroup != "name":
+                frame.scan = after_verbatim(frame.text, match, set() if frame.inside else unclosed)
+                continue
+            name, start = match["name"], match.start()
+            frame.scan = match.end()
+            if name in watched:
+                self._meet(frame, name, start)
+            elif "@" in name and name.strip("@"):
+                self._meet_internal(frame, name, start)
+        for frame in reversed(
+            self.stack
+        ):  # over the budget of definitions: what was not read stays as written
+            self.output.write(frame.text[frame.position :])
+        return "".join(self.output.pieces)
 
-    def _call(self, name: str) -> None:
-        macro = self.expander.macros.get(name)
-        top = len(self.stack) == 1
-        if (
-            macro is None
-            or name in self.exploding
-            or self.steps_left <= 0
-            or self.characters_left <= 0
-            or len(self.stack) > self.budget.max_nested_calls
-            or self.active[name] >= self.budget.max_nested_calls_of_one_macro
-        ):
-            self._leave(name)
+    def _at_end(self, frame: Frame) -> bool:
+        """At the end of a group or of a text; True when it is the end of all."""
+        limit = frame.limit
+        self.output.write(frame.text[frame.position : limit])
+        frame.position = frame.scan = max(limit, frame.position)
+        if frame.scopes:
+            self._close_scope(frame)
+            return False
+        if len(self.stack) == 1:
+            return True
+        self.pop()
+        return False
+
+    def _meet(self, frame: Frame, name: str, start: int) -> None:
+        """A control word that means something here; `frame.scan` is behind it, `start` before it."""
+        expander = self.expander
+        macro = self.meanings.macros.get(name)
+        if macro is not None:
+            self._write_until(frame, start)
+            self._call(macro, name, "\\" + name)
+        elif name in self.meanings.refused:
+            if "@" not in name or not self.give_up(frame):
+                expander.left += 1
+        elif name in DEFINERS:
+            self._define(frame, name, start)
+        elif name in ("begin", "end"):
+            self._environment(frame, name, start)
+        elif name in TAKES_TOKENS:
+            braced = braced_arguments(frame, TAKES_TOKENS[name], self.meanings.macros)
+            if braced is not None:
+                self._write_until(frame, frame.scan)
+                frame.position = frame.scan = braced[1]
+                self.push(Frame(braced[0], "", frame.call, frame.inside))
+        else:
+            self._write_until(frame, start)
+            if not self.built_ins.meet(frame, name) and not self.give_up(frame):
+                self.output.write("\\" + name)
+
+    def _meet_internal(self, frame: Frame, name: str, start: int) -> None:
+        """A name with `@` that nobody defined: in a body an internal of TeX, in the text a word and an `@`."""
+        if self.give_up(frame):
             return
-        if top:
-            self.call = (name, self.stack[0].position, len(self.output))
-            self.call_steps = self.budget.max_steps_per_call
-            self.call_characters = self.budget.max_characters_per_call
-            self.call_expanded = self.call_left = 0
-        arguments = self._arguments(macro)
-        if arguments is None:
-            self._leave(name)
+        if opens(name, self.meanings.flags):
+            self.conditions = (False, self.conditions)
             return
-        length = len(macro.body) + sum(len(a) for a in arguments)
+        word = name.partition("@")[0]
+        frame.scan = start + 1 + len(word)
+        if word in self.meanings.watched:
+            self._meet(frame, word, start)
+
+    def _environment(self, frame: Frame, name: str, start: int) -> None:
+        match = ENVIRONMENT.match(frame.text, frame.scan)
+        if match is None or match[1] not in self.meanings.environments:
+            return
+        begin, end = self.meanings.environments[match[1]]
+        if name == "end" and (self.open_environments is None or self.open_environments[0] != match[1]):
+            return
+        frame.scan = match.end()
+        self._write_until(frame, start)
+        called = self._call(begin if name == "begin" else end, match[1], f"\\{name}{{{match[1]}}}")
+        if name == "end":
+            if called and self.open_environments is not None:
+                self.open_environments = self.open_environments[1]
+        elif called:
+            self.open_environments = (match[1], self.open_environments)
+
+    # Definitions
+
+    def _define(self, frame: Frame, name: str, start: int) -> None:
+        expander = self.expander
+        definition = read_definition(frame.text, name, frame.scan)
+        if definition is None:
+            return
+        self.stopped = expander.definitions_left <= 0
+        if self.stopped:
+            return
+        expander.definitions_left -= 1
+        self.characters_left -= definition.end - frame.scan
+        understood = self.meanings.learn(
+            definition, lambda before: self._save(frame, before, definition.everywhere)
+        )
+        # What was not understood stays in the text, so that its calls, which stay too, have a meaning.
+        self.output.write(frame.text[frame.position : start if understood else definition.end])
+        frame.position = frame.scan = definition.end
+        self.output.vanished = self.output.vanished or understood
+
+    def _save(self, frame: Frame, meaning: Meaning, everywhere: bool) -> None:
+        """Remember what a name meant, for the end of the group that its new meaning ends with."""
+        if frame.inside:
+            self.learned.append(meaning)
+        if everywhere or not self.scoped:
+            return
+        for around in reversed(self.stack):
+            if self.group_characters_left <= 0:  # from here on definitions last to the end of the paper
+                return
+            if around is self.stack[0]:
+                groups = self.groups = self.groups or Groups(around.text)
+            else:
+                self.group_characters_left -= around.scan
+                groups = Groups(around.text)
+            end, characters = groups.enclosing_end(around.scan)
+            self.group_characters_left -= characters
+            if end is not None:
+                if not around.scopes or around.limit != end:
+                    around.scopes = (*around.scopes, (end, len(self.saved)))
+                self.saved.append(meaning)
+                return
+
+    def _close_scope(self, frame: Frame) -> None:
+        (_, mark), frame.scopes = frame.scopes[-1], frame.scopes[:-1]
+        self.meanings.bring_back(self.saved, mark)
+
+    # Calls
+
+    def _call(self, macro: Macro, name: str, written_as: str) -> bool:
+        """A call whose name was just read and is not written; whether it is now being expanded."""
+        expander, frame = self.expander, self.stack[-1]
+        if name in self.exploding or self.steps_left <= 0 or self.characters_left <= 0:
+            self._leave(written_as)
+            return False
+        top = not frame.inside
         if top:
-            self.call_characters += 4 * length
-        repeats = Counter(int(n) for n in PARAMETER.findall(macro.body)) if arguments else Counter[int]()
-        length = len(macro.body) + sum(repeats[i] * len(a) for i, a in enumerate(arguments, 1))
+            self.learned.clear()
+        call = self._state(name, written_as)
+        if top:
+            self.outermost = call
+        deep = len(self.stack) > self.budget.max_nested_calls
+        if deep or self.active[name] >= self.budget.max_nested_calls_of_one_macro:
+            self._over_budget()
+            return False
+        arguments = read_arguments(self.stack, macro, self.pop)
+        self.characters_left -= arguments.characters
+        if arguments.found is None:
+            self._go_back((frame.call or call) if "@" in name else call)
+            return False
+        if top:
+            given = sum(map(len, arguments.found))
+            self.call_steps = self.budget.max_steps_per_call + given / 4
+            self.call_characters = self.budget.max_characters_per_call + 4.0 * given
+        body = substituted(macro, arguments.found)
         self.steps_left -= 1
         self.call_steps -= 1
-        self.characters_left -= length
-        self.call_characters -= length
+        self.characters_left -= len(body)
+        self.call_characters -= len(body)
         if self.call_steps < 0 or self.call_characters < 0 or self.characters_left < 0:
-            self._roll_back()
-            return
-        self.expander.expanded += 1
-        self.call_expanded += 1
-        self._push(name, macro, substitute(macro.body, arguments) if arguments else macro.body)
-
-    def _push(self, name: str, macro: Macro, body: str) -> None:
-        before = last_word(self.output[-1]) if self.output else None
-        if before in TAKES_TOKEN and not SINGLE_TOKEN.fullmatch(body):
-            body = "{" + body + "}"
-        frame = self.stack[-1]
-        if macro.arguments == 0 and frame.text.startswith("{}", frame.position):
-            frame.position += 2  # the usual way to end a call
-        elif macro.spaced and frame.text.startswith("\\ ", frame.position):
-            frame.position += 1
+            self._over_budget()
+            return False
+        expander.expanded += 1
+        behind = self.stack[-1]
+        if macro.arguments == 0 and behind.text.startswith("{}", behind.position):
+            behind.position += 2  # the usual way to end a call
+        elif macro.spaced and behind.text.startswith("\\ ", behind.position):
+            behind.position += 1
+        behind.scan = behind.position
+        self.output.vanished = self.output.vanished or not body or body.isspace()
         if macro.final:
-            self._write(body)
-            return
+            self.output.write(body)
+            return True
         self.active[name] += 1
-        self.stack.append(_Frame(body, 0, name))
+        self.push(Frame(body, name, call if top or "@" not in name else frame.call, True))
+        return True
 
-    def _pop(self) -> None:
-        self.active[self.stack.pop().name] -= 1
+    def _state(self, name: str, written_as: str) -> Call:
+        return Call(
+            name,
+            written_as,
+            [(frame, frame.position, frame.scopes) for frame in self.stack],
+            len(self.output.pieces),
+            len(self.saved),
+            len(self.learned),
+            self.expander.expanded,
+            self.expander.left,
+            self.conditions,
+            self.open_environments,
+        )
 
-    def _leave(self, name: str) -> None:
+    def push(self, frame: Frame) -> None:
+        self.stack.append(frame)
+
+    def pop(self) -> None:
+        frame = self.stack.pop()
+        while frame.scopes:
+            self._close_scope(frame)
+        if frame.name:
+            self.active[frame.name] -= 1
+
+    def _leave(self, written_as: str) -> None:
         self.expander.left += 1
-        self.call_left += 1
-        self._write("\\" + name)
+        self.output.write(written_as)
 
-    def _roll_back(self) -> None:
-        """Put the call in the text back as written; its arguments are then read as ordinary text."""
-        name, position, written = self.call
-        while len(self.stack) > 1:
-            self._pop()
-        self.stack[0].position = position
-        del self.output[written:]
-        self.exploding.add(name)
-        self.expander.expanded -= self.call_expanded
-        self.expander.left -= self.call_left
-        self.call_expanded = self.call_left = 0
-        self._leave(name)
+    def give_up(self, frame: Frame) -> bool:
+        """What `frame` is part of needs TeX's run time: the call by a public name that it comes from stays as written.
 
-    def _write(self, piece: str) -> None:
-        if not piece:
-            return
-        output = self.output
-        if output and piece[0].isalpha() and last_word(output[-1]):
-            output.append(" ")  # a control word ends where the next letter does not belong to it
-        output.append(piece)
-
-    def _arguments(self, macro: Macro) -> list[str] | None:
-        """The arguments after the call, or None when they are not there (the position is then where it
-        was).
+        False when it comes from no call.
         """
-        if macro.arguments == 0:
-            return []
-        while len(self.stack) > 1 and not self.stack[-1].text[self.stack[-1].position :].strip():
-            self._pop()  # the arguments of a call at the end of a body stand after the outer call
-        frame = self.stack[-1]
-        start = position = frame.position
-        found: list[str] = []
-        if macro.default is not None:
-            opening = after_space(frame.text, position)
-            if frame.text.startswith("[", opening):
-                end = closing_bracket(frame.text, opening)
-                self.characters_left -= (end or len(frame.text)) - opening
-                if end is None:
-                    return None
-                found.append(frame.text[opening + 1 : end - 1])
-                position = end
-            else:
-                found.append(macro.default)
-        while len(found) < macro.arguments:
-            position = after_space(frame.text, position)
-            if frame.text.startswith("{", position):
-                end = closing_brace(frame.text, position)
-                self.characters_left -= (end or len(frame.text)) - position
-                if end is None:
-                    return None
-                found.append(frame.text[position + 1 : end - 1])
-            else:
-                token = ONE_TOKEN.match(frame.text, position)
-                if token is None:
-                    frame.position = start
-                    return None
-                end = token.end()
-                found.append(token[0])
-            position = end
-        frame.position = position
-        return found
+        if frame.call is None:
+            return False
+        self._go_back(frame.call)
+        return True
 
+    def _over_budget(self) -> None:
+        """The call in the text itself stays, and so does every later call of its macro."""
+        assert self.outermost is not None  # set by every call that is not inside another one
+        self.exploding.add(self.outermost.name)
+        self._go_back(self.outermost)
 
-def substitute(body: str, arguments: list[str]) -> str:
-    """The body with `#1`... replaced; a space keeps a control word and a following letter apart."""
-    pieces: list[str] = []
-    for index, piece in enumerate(PARAMETER.split(body)):
-        text = arguments[int(piece) - 1] if index % 2 else piece
-        if text and text[0].isalpha() and pieces and last_word(pieces[-1]):
-            pieces.append(" ")
-        if text:
-            pieces.append(text)
-    return "".join(pieces)
+    def _go_back(self, call: Call) -> None:
+        """Put a call back as written; its arguments are then read as ordinary text."""
+        self.stack[:] = [frame for frame, _, _ in call.frames]
+        for frame, position, scopes in call.frames:
+            frame.position = frame.scan = position
+            frame.scopes = scopes
+        self.active = Counter(frame.name for frame in self.stack if frame.name)
+        self.output.take_back(call.written)
+        self.meanings.bring_back(self.learned, call.learned)
+        del self.saved[call.saved :]
+        self.expander.expanded, self.expander.left = call.expanded, call.left
+        self.conditions, self.open_environments = call.conditions, call.open_environments
+        self._leave(call.written_as)
 
+    # Output
 
-def last_word(text: str) -> str | None:
-    """The control word that a text ends in, which a following letter would lengthen."""
-    match = ENDS_IN_WORD.search(text[-64:])  # no control word is longer
-    return match[1] if match else None
+    def _write_until(self, frame: Frame, end: int) -> None:
+        """Write the frame's text up to `end`; what lies between there and `scan` is taken."""
+        self.output.write(frame.text[frame.position : end])
+        frame.position = frame.scan
