@@ -29,6 +29,7 @@ from pipeline.recipes import resolve
 from pipeline.settings import Settings, UsageError, as_yaml
 from pipeline.status import LOCK, StatusFile
 from pipeline.tasks import Task
+from stages.sources.c4 import missing_shards
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
         given = inputs.checksummed(run, found, progress.say)
         for source in ("commoncrawl", "c4"):
             inputs.refuse_copies(source, given.get(source, []))
+        for warning in missing_shards(one.name for one in given.get("c4", [])):
+            progress.say(warning)
         done = Done(run)
         plan = RunPlanner(settings, recipes, given, mixture, done).plan()
         nodes = plan.needed_for(options.only)

@@ -1,14 +1,16 @@
 """C4: JSON lines with text, url and timestamp, plain or gzip, as published by AllenAI; one outcome a line.
 
-Source: Raffel et al. 2020, section 2.2; file layout of allenai/c4 (c4-train.00000-of-01024.json.gz).
+Source: Raffel et al. 2020, section 2.2; file layout of allenai/c4 (c4-train.00000-of-01024.json.gz), which is given
+under ODC-BY (the pages belong to their authors).
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha1
@@ -22,8 +24,34 @@ from stages.document import Document, Origin, Rejected
 from stages.html_text import clean_text
 from stages.warc_bytes import GZIP_MAGIC, ISAL_ERROR
 
+LICENSE = "ODC-By-1.0"  # SPDX; allenai/c4's own statement, of the collection
+_SHARD = re.compile(r"(c4-[\w.-]+?)\.(\d{5})-of-(\d{5})\.json(?:\.gz)?$")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)?")  # `T` and `Z` as published
 _WARC = b"WARC/"
 _ZSTD = (b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18")  # a frame, and the dictionary that a .warc.zst begins with
+
+
+def missing_shards(names: Iterable[str]) -> list[str]:
+    """One line for each set of shards that is not given whole, of how many are missing and which is the first of them.
+
+    A part of C4 is a fair sample, as its rows were shuffled before they were cut; so this is a warning and no error.
+    Names that are not those of shards count for nothing.
+    """
+    given: dict[tuple[str, str, str], set[int]] = {}
+    for name in names:
+        if shard := _SHARD.search(name):
+            prefix = name[: shard.start()]
+            given.setdefault((prefix, shard[1], shard[3]), set()).add(int(shard[2]))
+    lines = []
+    for (prefix, base, total), numbers in sorted(given.items()):
+        count = int(total)
+        if missing := count - len([n for n in numbers if n < count]):
+            first = next(n for n in range(count) if n not in numbers)
+            lines.append(
+                f"{prefix}{base}: {missing} of {count} shards are not among the inputs "
+                f"({base}.{first:05d}-of-{total}.json.gz for one)"
+            )
+    return lines
 
 
 @dataclass(frozen=True)
@@ -32,12 +60,19 @@ class C4:
 
     A row has no id of its own, so its id is the SHA-1 (hex) of url, newline, timestamp, which name one version of one
     page (C4 keeps one page a URL) and do not change when rows are put in other files or another order. Offset and
-    length of the origin are those of the line in the uncompressed file.
+    length of the origin are those of the line in the uncompressed file. The URL is as published, the licence that of
+    the collection. Raises ValueError for a file that is no C4, is cut short or damaged, or is called as a shard that
+    its own count of shards does not have.
     """
 
     max_line_bytes: int = 16 << 20  # C4 has no page over 190,000 characters, of up to 12 bytes each (escapes)
 
     def read(self, stream: BinaryIO, origin: str) -> Iterator[Document | Rejected]:
+        shard = _SHARD.search(origin)
+        if shard and int(shard[2]) >= int(shard[3]):
+            raise ValueError(
+                f"{origin}: shard {shard[2]} of a set that ends before {shard[3]}; give it its published name"
+            )
         stream.seek(0)
         magic = stream.read(4)
         stream.seek(0)
@@ -87,6 +122,8 @@ def _row(line: bytes, known: Document) -> Document | Rejected:
     if not (isinstance(text, str) and isinstance(url, str) and url and isinstance(timestamp, str)):
         return Rejected(known, "damaged_record", detail="text, url or timestamp is missing or no string")
     try:
+        if not _TIMESTAMP.fullmatch(timestamp):
+            raise ValueError("no date and time")
         created = datetime.fromisoformat(timestamp)
         created = created.replace(tzinfo=UTC) if created.tzinfo is None else created.astimezone(UTC)
     except (ValueError, OverflowError):
@@ -102,7 +139,8 @@ def _row(line: bytes, known: Document) -> Document | Rejected:
         text,
         known.origin,
         url,
-        created=created.replace(microsecond=0),
+        license=LICENSE,
+        created=created,
         metadata={"domain": host} if host else {},
     )
     return document if text.strip() else Rejected(document, "no_text")

@@ -23,7 +23,6 @@ from pipeline.duplicates import (
     search_buckets,
 )
 from pipeline.key_files import BUCKETS
-from pipeline.near_duplicate_books import DropNearDuplicateBooks, SearchBooks, search_books
 from stages.document import Document, Origin, Rejected
 
 
@@ -42,16 +41,12 @@ def through_files(run: Path, rule: object, parts: list[list[Document]], steps: i
         with files.create(str(run / paths[-1])) as stream:
             collector.write(stream)
     drops = []
-    if isinstance(rule, DropNearDuplicateBooks):
-        search_books(str(run), SearchBooks(rule, tuple(paths), "drops.json"))
-        drops = ["drops.json"]
-    else:
-        assert isinstance(rule, DropDuplicateLines | DropDuplicateDocuments | DropRepeatedIds)
-        for first in range(0, BUCKETS, BUCKETS // steps):
-            drops.append(f"drops-{first:03d}.bin")
-            window = KeyWindow("keys", 0, len(parts))
-            search = SearchBuckets(rule, window, first, first + BUCKETS // steps, drops[-1])
-            search_buckets(str(run), search)
+    assert isinstance(rule, DropDuplicateLines | DropDuplicateDocuments | DropRepeatedIds)
+    for first in range(0, BUCKETS, BUCKETS // steps):
+        drops.append(f"drops-{first:03d}.bin")
+        window = KeyWindow("keys", 0, len(parts))
+        search = SearchBuckets(rule, window, first, first + BUCKETS // steps, drops[-1])
+        search_buckets(str(run), search)
     outcomes: list[list[object]] = []
     for number, part in enumerate(parts):
         transform = rule.transform(str(run), DropFiles(rule, tuple(drops), number))  # type: ignore[attr-defined, arg-type]
@@ -127,19 +122,6 @@ def test_the_newest_of_one_id_stays_and_the_first_of_one_age(tmp_path: Path) -> 
     kept = [o.text for o in outcomes if isinstance(o, Document)]
     assert kept == ["first", "new", "known", "x"]
     assert {o.reason for o in outcomes if isinstance(o, Rejected)} == {"repeated_id"}
-
-
-def test_a_copied_book_names_the_book_it_is_in(tmp_path: Path) -> None:
-    draw = random.Random(1)
-    words = ["".join(draw.choices("abcdefgh", k=5)) for _ in range(4000)]
-    book, other = " ".join(words), " ".join(reversed(words))
-    copy = " ".join(words[:3900])
-    parts = [[document("copy", copy)], [document("book", book), document("other", other)]]
-    outcomes = through_files(tmp_path, DropNearDuplicateBooks(), parts, 1)
-    assert outcomes[1] == parts[1]
-    (rejected,) = outcomes[0]
-    assert isinstance(rejected, Rejected) and rejected.reason == "near_duplicate"
-    assert rejected.detail.endswith("of it is in book") and (rejected.score or 0) > 0.9
 
 
 def test_a_cut_key_file_is_an_error(tmp_path: Path) -> None:
