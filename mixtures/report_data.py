@@ -68,6 +68,32 @@ class DuplicatesData(TypedDict):
     cluster_sizes: NotRequired[Mapping[str, int]]
 
 
+class LossAmount(TypedDict):
+    """One quantity of the raw texts and of the texts made of them, summed over the documents that have it."""
+
+    documents: int
+    raw: int
+    kept: int
+
+
+class LostDocument(TypedDict):
+    """A document of which little was kept: its characters without blanks, raw and kept."""
+
+    id: str
+    url: str | None
+    raw: int
+    kept: int
+
+
+class LossData(TypedDict):
+    """What the parsers of a source kept: by quantity (characters, digits, ...), by language and quantity, and the
+    documents that lost the largest share, the worst first."""
+
+    total: Mapping[str, LossAmount]
+    languages: Mapping[str, Mapping[str, LossAmount]]
+    most_lost: Sequence[LostDocument]
+
+
 class SourceData(TypedDict):
     """One source. `steps` are in the order they ran; `documents` and `bytes` are what the last step kept."""
 
@@ -80,6 +106,7 @@ class SourceData(TypedDict):
     licenses: Mapping[str, Amount]
     domains: Mapping[str, Amount]
     duplicates: NotRequired[Mapping[str, DuplicatesData]]
+    loss: NotRequired[LossData]
 
 
 class MixtureRow(TypedDict):

@@ -69,7 +69,9 @@ def stacked_shares(parts: Sequence[tuple[str, str, float]]) -> Markup:
             )
         )
         x += width
-    return Markup('<svg class="stack" viewBox="0 0 1000 30" role="img">{}</svg>').format(_join(cells))
+    return Markup(
+        '<svg class="stack" viewBox="0 0 1000 30" preserveAspectRatio="none" role="img">{}</svg>'
+    ).format(_join(cells))
 
 
 def _ticks(low: float, high: float, wanted: int) -> list[float]:

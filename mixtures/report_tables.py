@@ -79,6 +79,21 @@ def _content(data: ReportData, order: Sequence[str]) -> Iterator[Row]:
                 yield source, kind, name, amount["documents"], amount["bytes"]
 
 
+def _loss(data: ReportData, order: Sequence[str]) -> Iterator[Row]:
+    for source in order:
+        if loss := data["sources"][source].get("loss"):
+            for language, sums in [("", loss["total"]), *sorted(loss["languages"].items())]:
+                for quantity, found in sorted(sums.items()):
+                    yield source, language, quantity, found["documents"], found["raw"], found["kept"]
+
+
+def _most_lost(data: ReportData, order: Sequence[str]) -> Iterator[Row]:
+    for source in order:
+        if loss := data["sources"][source].get("loss"):
+            for lost in loss["most_lost"]:
+                yield source, lost["id"], lost["url"], lost["raw"], lost["kept"]
+
+
 def _mixture(data: ReportData) -> Iterator[Row]:
     for row in data["mixture"]:
         yield (
@@ -161,6 +176,10 @@ def tables(data: ReportData, order: Sequence[str]) -> dict[str, str]:
         "content.csv": _csv(("source", "kind", "name", "documents", "bytes"), _content(data, order)),
         "clusters.csv": _csv(
             ("source", "step", "from_documents", "to_documents", "clusters"), _clusters(data, order)
+        ),
+        "loss.csv": _csv(("source", "language", "quantity", "documents", "raw", "kept"), _loss(data, order)),
+        "most_lost.csv": _csv(
+            ("source", "id", "url", "raw_characters", "kept_characters"), _most_lost(data, order)
         ),
         "histograms.csv": _csv(("score", "low", "high", "documents"), _histograms(data)),
         "reference.csv": _csv(("low", "high", "positives", "negatives"), _reference(data)),

@@ -11,19 +11,19 @@ import heapq
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mixtures.mixture import MAX_EPOCHS_WITHOUT_WARNING
 from mixtures.report import write_report
-from mixtures.report_data import Gate, Histogram, KeptSample, RemovedSample, ReportData, Threshold, Training
+from mixtures.report_data import Histogram, KeptSample, RemovedSample, ReportData, Threshold, Training
 from pipeline import files
 from pipeline.manifest import CONFIG, MANIFEST
 from pipeline.parts import read_documents
-from pipeline.reference_figures import reference_gate, reference_report, reference_threshold, with_curves
+from pipeline.reference_figures import reference_report, reference_threshold, with_curves
+from pipeline.report_gates import gates
 from pipeline.score_histograms import EDGES
 from pipeline.status import STATUS
 from stages.document import SOURCES
@@ -32,12 +32,6 @@ MAX_PARTS = 64
 SAMPLES_PER_REASON = 6
 KEPT_SAMPLES_PER_SOURCE = 5
 SAMPLE_CHARACTERS = 1_500
-DAMAGED = (
-    "damaged_record",
-    "truncated_file",
-    "http_header_damaged",
-)  # reasons of readers for bytes that are wrong
-MAX_DAMAGED_FRACTION = 0.001  # users' gate: more than 0.1 % of records set aside needs a look
 
 
 def run_folder(folder: str) -> str:
@@ -71,7 +65,7 @@ def collect_report(folder: str) -> str:
         "sources": manifest["sources"],
         "absent_sources": [s for s in SOURCES if s not in manifest["sources"]],
         "mixture": manifest["mixture"],
-        "gates": _gates(manifest),
+        "gates": gates(manifest),
         "models": _models(manifest["models"], reference_report(folder), threshold),
         "histograms": _histograms(manifest, config, threshold),
         "samples": list(_removed_samples(folder)),
@@ -190,21 +184,41 @@ def _histograms(
     for name, counts in manifest["sources"].get("commoncrawl", {}).get("histograms", {}).items():
         edges = EDGES[name]
         thresholds: list[Threshold] = []
+        kept: tuple[float | None, float | None] = (None, None)
         if name == "language_score":
+            kept = (steps["keep_language"]["min_score"], None)
             thresholds = [_threshold("threshold", steps["keep_language"]["min_score"])]
         elif name == "reference":
+            kept = (threshold, None)
             thresholds = [] if threshold is None else [_threshold("threshold", threshold)]
         else:
             used = [i for i, count in enumerate(counts) if count]
             edges, counts = edges[used[0] : used[-1] + 2], counts[used[0] : used[-1] + 1]
             models = list(manifest["models"].get("lm", {}).values())
             if len(models) == 1 and "p30" in models[0]:
-                thresholds = [_threshold("head", models[0]["p30"]), _threshold("middle", models[0]["p60"])]
+                p30, p60 = models[0]["p30"], models[0]["p60"]
+                thresholds = [_threshold("head", p30), _threshold("middle", p60)]
+                kept = _kept_perplexities(steps["keep_perplexity"]["keep"], p30, p60)
         title = f"{name.replace('_', ' ').capitalize()} of crawled pages"
-        histograms[name] = {"edges": edges, "counts": counts, "title": title, "thresholds": thresholds}
+        histograms[name] = {
+            "edges": edges,
+            "counts": counts,
+            "title": title,
+            "thresholds": thresholds,
+            "kept": kept,
+        }
         if name == "perplexity":
             histograms[name]["logarithmic"] = True
     return histograms
+
+
+def _kept_perplexities(buckets: Sequence[str], p30: float, p60: float) -> tuple[float | None, float | None]:
+    """The interval that these buckets make; open on both sides when they leave a hole in the middle."""
+    if set(buckets) == {"head", "tail"}:
+        return None, None
+    low = None if "head" in buckets else p30 if "middle" in buckets else p60
+    high = None if "tail" in buckets else p60 if "middle" in buckets else p30
+    return low, high
 
 
 def _threshold(label: str, value: float) -> Threshold:
@@ -236,64 +250,4 @@ def _training(folder: str, tokenizer_sha256: str) -> Training | None:
         "validation": validation,
         "preset": found["preset"],
         "parameters": found["parameters"],
-    }
-
-
-def _gates(manifest: dict[str, Any]) -> list[Gate]:
-    """What a lead looks at before signing off; a source that is empty or does not add up has ended the run already."""
-    absent = [s for s in SOURCES if s not in manifest["sources"]]
-    gates: list[Gate] = [
-        {
-            "name": "Accounts",
-            "state": "green",
-            "detail": "every step of every source: in = kept + removed, in documents and bytes",
-        },
-        {
-            "name": "Sources",
-            "state": "amber" if absent else "green",
-            "detail": f"not in this run: {', '.join(absent)}" if absent else "all seven sources are there",
-        },
-    ]
-    repeated = [
-        row["source"] for row in manifest["mixture"] if (row["epochs"] or 0) > MAX_EPOCHS_WITHOUT_WARNING
-    ]
-    gates.append(
-        {
-            "name": "Repetition",
-            "state": "amber" if repeated else "green",
-            "detail": f"more than 4 epochs at this budget: {', '.join(repeated)}"
-            if repeated
-            else "no source is read more than 4 times at this budget",
-        }
-    )
-    gates.append(_damage_gate(manifest["sources"].values()))
-    unmeasured = [
-        name for name, account in manifest["sources"].items() if not account["tokens"]["validation"]
-    ]
-    gates.append(
-        {
-            "name": "Validation",
-            "state": "amber" if unmeasured else "green",
-            "detail": f"no validation tokens: {', '.join(unmeasured)}; raise shards.validation_fraction"
-            if unmeasured
-            else "every source has documents held out",
-        }
-    )
-    reference = manifest["models"].get("reference", {})
-    if "auc" in reference:
-        gates.append(reference_gate(reference))
-    return gates
-
-
-def _damage_gate(sources: Iterable[dict[str, Any]]) -> Gate:
-    read = [step for source in sources for step in source["steps"] if step["step"] == "read"]
-    records = sum(step["documents_in"] for step in read)
-    damaged = sum(
-        step["removed"].get(reason, {"documents": 0})["documents"] for step in read for reason in DAMAGED
-    )
-    much = damaged > MAX_DAMAGED_FRACTION * records
-    return {
-        "name": "Damaged records",
-        "state": "amber" if much else "green",
-        "detail": f"{damaged:,} of {records:,} records set aside as damaged",
     }

@@ -13,23 +13,28 @@ from typing import Any
 
 from pipeline import files
 from pipeline.duplicates import DropFiles, DuplicateRule
+from pipeline.loss_meter import LossMeter
 from pipeline.model_files import localized
 from pipeline.parts import PartWriter, StepCounts, documents_of
 from pipeline.score_histograms import ScoreHistograms
 from pipeline.tasks import OUTSIDE, Result
 from stages.document import Rejected
-from stages.stage import ModelStage, Outcome, Reader, Stage, Transform
+from stages.stage import ModelStage, Outcome, RangeReader, Reader, Stage, Transform
 
 READ = "read"
 
 
 @dataclass(frozen=True)
 class RawInput:
-    """A raw file, the reader for it, and the name under which its documents record where they came from."""
+    """A raw file, the reader for it, and the name under which its documents record where they came from.
+
+    `span` is the range of its bytes that is read, for a `RangeReader`; None for the whole file.
+    """
 
     path: str = field(metadata=OUTSIDE)
     origin: str
     reader: Reader
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def curate_part(run: str, work: Pass) -> Result:
         steps.insert(0, (work.drop_step, work.drops.rule.transform(run, work.drops)))
     accounts = [StepCounts(name) for name, _ in steps]
     reading = StepCounts(READ)
-    histograms = ScoreHistograms()
+    histograms, losses = ScoreHistograms(), LossMeter()
     keys = work.keys.collector() if work.keys is not None else None
     writer = PartWriter(run, work.source, work.folder, work.part, work.removed_characters)
     try:
@@ -80,6 +85,8 @@ def curate_part(run: str, work: Pass) -> Result:
                 continue
             document, size = outcome, outcome.text_bytes
             reading.keep(size, size)
+            if isinstance(work.given, RawInput):
+                losses.see(None, document)
             for (name, transform), account in zip(steps, accounts, strict=True):
                 outcome = transform(document)
                 histograms.see(document, outcome.document if isinstance(outcome, Rejected) else outcome)
@@ -87,6 +94,7 @@ def curate_part(run: str, work: Pass) -> Result:
                     account.remove(outcome.reason, size)
                     writer.remove(name, outcome, size)
                     break
+                losses.see(document, outcome)
                 size_in = size
                 if outcome.text is not document.text:
                     size = outcome.text_bytes
@@ -108,6 +116,7 @@ def curate_part(run: str, work: Pass) -> Result:
     statistics: dict[str, Any] = {
         "steps": [a.as_json() for a in counted],
         "histograms": histograms.as_json(),
+        "loss": losses.as_json(),
         **writer.statistics(),
     }
     return Result(outputs, statistics)
@@ -131,4 +140,8 @@ def _outcomes(run: str, given: RawInput | str) -> Iterator[Outcome]:
         return
     reader: Reader = localized(run, given.reader)
     with files.open_binary(given.path) as stream:
-        yield from reader.read(stream, given.origin)
+        if given.span is None:
+            yield from reader.read(stream, given.origin)
+        else:
+            assert isinstance(reader, RangeReader), f"{given.origin} cannot be read in ranges"
+            yield from reader.read_range(stream, given.origin, *given.span)

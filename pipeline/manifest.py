@@ -18,10 +18,12 @@ from mixtures.conservation import conservation_problems
 from mixtures.mixture import Mixture, plan_mixture
 from pipeline.curate import READ
 from pipeline.inputs import Input
+from pipeline.loss_meter import add_losses
 from pipeline.model_files import BAD_WORDS_PATH, EXTRACTION_PATH, LANGUAGE_ID_PATH, LM_FOLDER, REFERENCE_PATH
 from pipeline.parts import add_counts
 from pipeline.plan import Done
 from pipeline.plan_run import TOKENIZER, RunPlan
+from pipeline.plan_shards import VALIDATION
 from pipeline.recipes import SourceRecipe
 from pipeline.score_histograms import add_histograms
 from pipeline.settings import Settings, as_yaml
@@ -123,6 +125,7 @@ def build_manifest(
     for source, source_plan in plan.sources.items():
         steps = add_counts(s["steps"] for name in source_plan.passes for s in done.statistics(name))
         histograms = add_histograms(s["histograms"] for n in source_plan.passes for s in done.statistics(n))
+        loss = add_losses(s["loss"] for name in source_plan.passes for s in done.statistics(name))
         final = done.statistics(source_plan.final)
         shards = done.markers[f"{source}/shards"]
         tokens: Counter[str] = Counter()
@@ -139,10 +142,12 @@ def build_manifest(
             "documents": sum(s["documents"] for s in final),
             "bytes": sum(s["bytes"] for s in final),
             "tokens": {split: tokens[split] for split in ("train", "validation")},
+            "validation": done.statistics(VALIDATION)[0]["sources"][source],
             "languages": _sum_nested(s["languages"] for s in final),
             "licenses": _sum_nested(s["licenses"] for s in final),
             "domains": _sum_nested(s["domains"] for s in final),
             "histograms": histograms,
+            "loss": loss,
             "duplicates": _duplicates(source, done),
         }
         problems = conservation_problems(sources[source])

@@ -70,6 +70,21 @@ def test_each_file_has_its_account(crawl: Path) -> None:
     assert accounts[0]["bytes"] == (crawl / "a.wet.gz").stat().st_size and len(accounts[0]["checksum"]) == 64
 
 
+def test_the_account_of_a_file_has_what_the_parsers_kept_of_it(tmp_path: Path) -> None:
+    for name, year in (("a.txt", "1851"), ("b.txt", "no year")):
+        head = "The Project Gutenberg eBook of Tides\n\n*** START OF THE PROJECT GUTENBERG EBOOK TIDES ***\n"
+        end = "\n*** END OF THE PROJECT GUTENBERG EBOOK TIDES ***\nAbout this book.\n"
+        (tmp_path / name).write_text(f"{head}\nIt was {year} and low.\n{end}", encoding="utf-8")
+    config = {"sources": {"books": {"inputs": ["*.txt"]}}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    settings = load_settings(str(tmp_path / "config.yaml"))
+    run_pipeline(settings, str(tmp_path / "run"), Options(1, only="documents", quiet=True))
+    lines = (tmp_path / "run/accounts/books.jsonl").read_text(encoding="utf-8").splitlines()
+    first, second = (json.loads(line)["loss"] for line in lines)
+    assert first["digits"] == {"documents": 1, "raw": 4, "kept": 4} and "digits" not in second
+    assert first["characters"]["kept"] == len("Itwas1851andlow.") < first["characters"]["raw"]
+
+
 def test_fewer_files_leave_no_part_of_the_many(crawl: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(crawl, crawl / "run")
     assert len(list((crawl / "run/documents/commoncrawl").iterdir())) == 4

@@ -6,13 +6,11 @@ The runs are on the bundled sample, packed into its true containers, without the
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,16 +22,7 @@ import yaml
 
 from pipeline.verify import problems_of
 from stages.document import SCHEMA, SOURCES
-
-ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, str(ROOT / "llama_corpus.py")]
-
-
-def llama_corpus(*arguments: str | Path, timeout: int = 250) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=environment
-    )
+from tests.pipeline.whole_runs import COMMAND, ROOT, llama_corpus
 
 
 def digests(run: Path) -> Mapping[str, str]:
@@ -44,35 +33,6 @@ def digests(run: Path) -> Mapping[str, str]:
         for path in sorted((run / folder).rglob("*"))
         if path.is_file()
     }
-
-
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the packed sample and a configuration that reads it."""
-    folder = tmp_path_factory.mktemp("sample")
-    spec = importlib.util.spec_from_file_location("sample_build", ROOT / "examples/sample/build.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["sample_build"] = module
-    spec.loader.exec_module(module)
-    module.build(folder / "sample" / "built")
-    config = yaml.safe_load((ROOT / "examples/demo.yaml").read_text(encoding="utf-8"))
-    config["sources"]["github"]["inputs"].remove("sample/built/github/installed/*.tar.gz")
-    config["sources"]["commoncrawl"]["steps"] = {"train_references": {"min_positives": 5}}
-    config["tokenizer"]["vocabulary"] = 1000
-    config["shards"] = {"validation_fraction": 0.1}
-    (folder / "sample.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def finished(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with one worker; the others are held against it."""
-    run = tmp_path_factory.mktemp("runs") / "one"
-    result = llama_corpus("run", sample / "sample.yaml", "--out", run, "--workers", "1")
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1].startswith(f"{run}/report/index.html: 7 sources, ")
-    return run
 
 
 def test_all_seven_sources_come_through_and_add_up(finished: Path) -> None:
