@@ -27,9 +27,16 @@ COMMANDS = {
         "Run the bundled sample: seven sources to a report and a tiny model.",
     ),
     "doctor": ("pipeline.doctor", "doctor", "Say what is installed, what is missing and how to get it."),
+    "plan": ("mixtures.commands", "plan", "Plan a mixture for a budget of tokens: shares, epochs, warnings."),
     "run": ("pipeline.commands", "run", "Run a configuration to documents, shards and report; resumes."),
     "status": ("pipeline.status", "status", "Show how far a run is."),
     "report": ("pipeline.commands", "report", "Write the mixture report of a run again."),
+    "trace": (
+        "trainer.trace",
+        "trace",
+        "Show which documents a training step reads, or when it reads one.",
+    ),
+    "export": ("pipeline.export_shards", "export", "Write a run's tokens as Megatron, npy or JSONL files."),
     "verify": ("pipeline.verify", "verify", "Check a run's files, counts, tokens and splits."),
     "fetch-github": (
         "pipeline.fetch_github",

@@ -1,8 +1,14 @@
-"""Mixtures: which share of the training tokens comes from which source, and what that means for a budget of tokens.
+"""Mixtures: which share of the training tokens comes from which source.
 
-In: the name of a mixture that ships (`llama1`), a YAML file, or a table of shares; and how many tokens each source has.
-Out: checked shares, and a plan: tokens and epochs of each source within the budget, with a warning where a source would
-be read too often. The published figures of LLaMA-1 stand in `llama1.yaml` and are shown beside.
+In: the name of a mixture that ships (`llama1`, `redpajama`, `slimpajama`), a small YAML file, or a table. A mixture
+says one of three things of each source, and how often it may be read:
+
+    shares: {commoncrawl: 0.67, books: 0.33}       of the tokens; they sum to 1. A bare table is read as shares
+    weights: {commoncrawl: 878, books: 26}         shares of any sum
+    epochs: {commoncrawl: 1, books: 2.5}           how often; shares follow from the tokens that are there
+    max_epochs: 4                                  for all, or {books: 3}; may be left out
+
+Out: a checked `Mixture`, and with `plan_mixture` what it means for a budget of tokens (`mixtures.planner`).
 """
 
 from __future__ import annotations
@@ -11,148 +17,171 @@ import difflib
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, DecimalException
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
+from mixtures.planner import MixturePlan, plan_sources
+from mixtures.published import llama1_table
+
+Kind = Literal["shares", "weights", "epochs"]
+
 SHIPPED = Path(__file__).parent
-LLAMA1 = "llama1"
+KINDS: tuple[Kind, ...] = ("shares", "weights", "epochs")
+CAPS = "max_epochs"
+EXAMPLE = "shares: {commoncrawl: 0.67, books: 0.33}"
 SUM_TOLERANCE = 1e-6
+SAME_EPOCHS = 0.005  # a budget that reads as often as asked, to half a per cent, is not worth a warning
 MAX_FILE_BYTES = 1 << 20
 MAX_COUNT = 10**18
-# Up to four epochs repeated tokens are about as good as new ones: Muennighoff et al. 2023, Scaling Data-Constrained
-# Language Models, arXiv:2305.16264.
-MAX_EPOCHS_WITHOUT_WARNING = 4.0
 SUFFIXES = {"": 0, "K": 3, "M": 6, "B": 9, "G": 9, "T": 12}
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedSource:
-    """A row of LLaMA-1's Table 1 (`disk` in bytes), and the tokens that RedPajama-1T has of the source."""
-
-    share: float
-    epochs: float
-    disk: int
-    reference_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
 class Mixture:
-    """Shares by source, in the order they were written; they are positive and sum to 1.
+    """What is asked of each source, in the order it was written: `numbers` are positive and of one `kind`.
 
-    `message` says what was done to the shares to get there, if anything.
+    `max_epochs`: how often a source may be read at most; a source that is not in it as often as it takes.
     """
 
-    shares: Mapping[str, float]
-    message: str = ""
+    numbers: Mapping[str, float]
+    kind: Kind = "shares"
+    max_epochs: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources, in the order they were written."""
+        return tuple(self.numbers)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Shares that sum to 1, without looking at data; ValueError when they follow from the data and a budget."""
+        if self.kind == "epochs" or self.max_epochs:
+            given = CAPS if self.max_epochs else self.kind
+            raise ValueError(
+                f"mixture: with {given} its shares follow from the tokens that are there and the budget: "
+                "plan it with llama-corpus plan and write down the shares"
+            )
+        total = math.fsum(self.numbers.values())
+        return {
+            source: number if self.kind == "shares" else number / total
+            for source, number in self.numbers.items()
+        }
 
     def present(self, sizes: Mapping[str, int]) -> dict[str, float]:
-        """Shares renormalised over the sources of `sizes` that are not empty; 0 for the others in `sizes`.
+        """Shares of the sources of `sizes` that are not empty, which sum to 1; 0 for the others in `sizes`.
 
-        ValueError when no source of the mixture is among them.
+        `sizes` are tokens, or bytes as an estimate; only `epochs` look at how large they are. Caps are not looked at:
+        they need a budget (`plan_mixture`). ValueError when no source of the mixture is there.
         """
-        total = math.fsum(share for source, share in self.shares.items() if sizes.get(source, 0) > 0)
-        if total == 0:
+        weights = self._weights({source: size for source, size in sizes.items() if size > 0})
+        total = math.fsum(weights.values())
+        if not total:
             raise ValueError(
-                f"mixture: nothing is there of any of its sources ({', '.join(self.shares)}): add one"
+                f"mixture: nothing is there of any of its sources ({', '.join(self.numbers)}): add one"
             )
+        return {source: weights.get(source, 0.0) / total for source in sizes}
+
+    def as_table(self) -> dict[str, object]:
+        """The mixture as `load_mixture` reads it."""
+        if self.kind == "shares" and not self.max_epochs:
+            return dict(self.numbers)
+        table: dict[str, object] = {self.kind: dict(self.numbers)}
+        return {**table, CAPS: dict(self.max_epochs)} if self.max_epochs else table
+
+    def _weights(self, sizes: Mapping[str, int]) -> dict[str, float]:
+        """What shares are in proportion to, for the sources of `sizes`."""
         return {
-            source: self.shares.get(source, 0.0) / total if size > 0 else 0.0
-            for source, size in sizes.items()
+            source: number * sizes[source] if self.kind == "epochs" else number
+            for source, number in self.numbers.items()
+            if source in sizes
         }
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedSource:
-    """A source of the mixture within a budget.
-
-    `share` is as written, `share_present` as renormalised over the sources that are there, `tokens_unique` what is
-    there, `tokens_at_budget` what is read. `epochs` and `bytes_per_token` are None where there are no tokens or no
-    byte counts; the LLaMA-1 figures (of 1.4T tokens) are None for a source that it did not have.
-    """
-
-    source: str
-    share: float
-    share_present: float
-    tokens_unique: int
-    tokens_at_budget: int
-    epochs: float | None
-    llama1_share: float | None
-    llama1_epochs: float | None
-    bytes_per_token: float | None
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MixturePlan:
-    """The sources of a mixture in its order; `absent` have no tokens, `unplanned` have tokens but no share."""
-
-    budget_tokens: int
-    rows: tuple[PlannedSource, ...]
-    absent: tuple[str, ...]
-    unplanned: tuple[str, ...]
-
-    def as_json(self) -> list[dict[str, object]]:
-        """The rows as plain values."""
-        return [{**asdict(row), "warnings": list(row.warnings)} for row in self.rows]
-
-
-@cache
-def llama1_table() -> Mapping[str, PublishedSource]:
-    """LLaMA-1's published mixture by source; its keys are the sources that this project knows."""
-    rows = _read_yaml(SHIPPED / f"{LLAMA1}.yaml")["sources"]
-    assert isinstance(rows, dict)
-    return {
-        source: PublishedSource(
-            share=row["share"],
-            epochs=row["epochs"],
-            disk=parse_count(row["disk"]),
-            reference_tokens=parse_count(row["reference_tokens"]),
-        )
-        for source, row in rows.items()
-    }
-
-
 def load_mixture(
-    given: str | os.PathLike[str] | Mapping[str, object],
-    folder: str | os.PathLike[str] = ".",
-    normalize: bool = False,
+    given: str | os.PathLike[str] | Mapping[str, object], folder: str | os.PathLike[str] = "."
 ) -> Mixture:
-    """A mixture by its name (`llama1`), from a YAML file (relative to `folder`), or from a table of shares.
+    """A mixture by its name (`llama1`), from a YAML file (relative to `folder`), or from a table.
 
-    A table, in a file or not, is {source: share} or {sources: {source: {share: ...}}} as in `llama1.yaml`. Shares must
-    sum to 1 within 1e-6; with `normalize`, shares of any sum are divided by it and the mixture's message says so.
-    ValueError naming file and key for an unknown source, a share that is not positive, or a wrong sum.
+    Shares must sum to 1 within 1e-6. ValueError naming file and key for an unknown source or key, a number that is not
+    positive, a wrong sum, or a cap for a source without a share.
     """
-    where = "mixture"
-    if not isinstance(given, Mapping):
-        path = SHIPPED / f"{given}.yaml"
-        if given not in {shipped.stem for shipped in SHIPPED.glob("*.yaml")}:
-            path = Path(folder, given)
-            if not path.is_file():
-                names = ", ".join(sorted(shipped.stem for shipped in SHIPPED.glob("*.yaml")))
-                raise ValueError(
-                    f"mixture {given}: neither a file nor one of {names}: correct the name or the path"
-                )
-        where = str(given)
-        given = _read_yaml(path)
-    table = given.get("sources", given)
-    if not isinstance(table, Mapping) or not table:
-        raise ValueError(f"{where}: sources: expected a table of shares, for example commoncrawl: 0.67")
-    shares = {_known(source, where): _share(row, f"{where}: {source}") for source, row in table.items()}
-    total = math.fsum(shares.values())
-    if abs(total - 1.0) <= SUM_TOLERANCE:
-        return Mixture(shares)
-    if not normalize:
+    if isinstance(given, Mapping):
+        return _mixture(given, "mixture")
+    names = sorted(shipped.stem for shipped in SHIPPED.glob("*.yaml"))
+    path = SHIPPED / f"{given}.yaml" if given in names else Path(folder, given)
+    if not path.is_file():
         raise ValueError(
-            f"{where}: the shares sum to {total:.7g}: make them sum to 1, or divide each by {total:.7g}"
+            f"mixture {given}: neither a file nor one of {', '.join(names)}: correct the name or the path"
         )
-    message = f"{where}: the shares sum to {total:.7g} and were divided by it"
-    return Mixture({source: share / total for source, share in shares.items()}, message)
+    return _mixture(_read_yaml(path), str(given))
+
+
+def plan_mixture(
+    mixture: Mixture,
+    unique_tokens: Mapping[str, int],
+    budget_tokens: int,
+    text_bytes: Mapping[str, int] | None = None,
+) -> MixturePlan:
+    """What a budget of tokens reads of each source of a mixture; `plan_sources` says how and when it raises.
+
+    A mixture of epochs is scaled to the budget, with a warning when that reads each source more or less often than it
+    asks for.
+    """
+    sizes = {source: unique_tokens.get(source, 0) for source in mixture.sources}
+    weights = mixture._weights(sizes)
+    plan = plan_sources(weights, unique_tokens, budget_tokens, mixture.max_epochs, text_bytes)
+    asked = sum(Fraction(weight) for weight in weights.values())
+    factor = float(budget_tokens / asked)
+    if mixture.kind == "epochs" and abs(factor - 1) > SAME_EPOCHS:
+        warning = (
+            f"the epochs make {float(asked):,.0f} tokens: "
+            f"the budget of {budget_tokens:,} reads {factor:.3g} times as often"
+        )
+        return replace(plan, warnings=(warning, *plan.warnings))
+    return plan
+
+
+def _mixture(table: Mapping[str, object], where: str) -> Mixture:
+    kinds = [kind for kind in KINDS if kind in table]
+    if len(kinds) > 1:
+        raise ValueError(f"{where}: {' and '.join(kinds)}: give one of them for all sources")
+    kind = kinds[0] if kinds else "shares"
+    rows = table[kind] if kinds else {key: value for key, value in table.items() if key != CAPS}
+    if kinds:
+        for key in table:
+            if key not in (kind, CAPS):
+                near = difflib.get_close_matches(str(key), [*KINDS, CAPS], 1)
+                advice = f"did you mean {near[0]}?" if near else f"only {kind} and {CAPS} may stand here"
+                raise ValueError(f"{where}: unknown key {key!r}: {advice}")
+    if not isinstance(rows, Mapping) or not rows:
+        raise ValueError(f"{where}: {kind}: expected a table, for example {EXAMPLE}")
+    numbers = {
+        _known(source, where): _positive(number, f"{where}: {source}: {kind}")
+        for source, number in rows.items()
+    }
+    total = math.fsum(numbers.values())
+    if kind == "shares" and abs(total - 1.0) > SUM_TOLERANCE:
+        raise ValueError(
+            f"{where}: the shares sum to {total:.7g}: make them sum to 1, or write them as weights: {{...}}"
+        )
+    return Mixture(numbers, kind, _caps(table.get(CAPS), numbers, where))
+
+
+def _caps(given: object, sources: Mapping[str, float], where: str) -> dict[str, float]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(sources, _positive(given, f"{where}: {CAPS}"))
+    caps = {_known(s, where): _positive(cap, f"{where}: {s}: {CAPS}") for s, cap in given.items()}
+    for source in caps:
+        if source not in sources:
+            raise ValueError(f"{where}: {CAPS}: {source} has no share: give it one, or leave the cap out")
+    return caps
 
 
 def _known(source: object, where: str) -> str:
@@ -164,11 +193,10 @@ def _known(source: object, where: str) -> str:
     raise ValueError(f"{where}: unknown source {source!r}: {advice}")
 
 
-def _share(row: object, where: str) -> float:
-    share = row.get("share") if isinstance(row, Mapping) else row
-    if isinstance(share, bool) or not isinstance(share, int | float) or not (0 < share < math.inf):
-        raise ValueError(f"{where}: share {share!r}: give a positive number, or leave the source out")
-    return float(share)
+def _positive(number: object, where: str) -> float:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= MAX_COUNT:
+        raise ValueError(f"{where} {number!r}: give a positive number, or leave it out")
+    return float(number)
 
 
 def _read_yaml(path: Path) -> Mapping[str, object]:
@@ -181,69 +209,8 @@ def _read_yaml(path: Path) -> Mapping[str, object]:
     except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())}): correct it") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected a table of shares, for example commoncrawl: 0.67")
+        raise ValueError(f"{path}: expected a table, for example {EXAMPLE}")
     return content
-
-
-def plan_mixture(
-    mixture: Mixture,
-    unique_tokens: Mapping[str, int],
-    budget_tokens: int,
-    text_bytes: Mapping[str, int] | None = None,
-) -> MixturePlan:
-    """What a budget of tokens reads of each source: epochs = share * budget / unique tokens.
-
-    Shares of absent sources go to those that are there, in proportion. `tokens_at_budget` sum to the budget (largest
-    remainder). A row warns above four epochs. ValueError when no source of the mixture has tokens, or there is no
-    budget.
-    """
-    if budget_tokens < 1:
-        raise ValueError(f"tokens {budget_tokens}: plan for at least one")
-    sizes = {source: unique_tokens.get(source, 0) for source in mixture.shares}
-    present = mixture.present(sizes)
-    read = _apportion(present, budget_tokens)
-    published = llama1_table()
-    rows = []
-    for source, unique in sizes.items():
-        epochs = present[source] * budget_tokens / unique if unique else None
-        row = published.get(source)
-        size = (text_bytes or {}).get(source)
-        rows.append(
-            PlannedSource(
-                source=source,
-                share=mixture.shares[source],
-                share_present=present[source],
-                tokens_unique=unique,
-                tokens_at_budget=read[source],
-                epochs=epochs,
-                llama1_share=row.share if row else None,
-                llama1_epochs=row.epochs if row else None,
-                bytes_per_token=size / unique if size is not None and unique else None,
-                warnings=_warnings(epochs),
-            )
-        )
-    absent = tuple(source for source, unique in sizes.items() if not unique)
-    unplanned = tuple(sorted(s for s, unique in unique_tokens.items() if unique and s not in mixture.shares))
-    return MixturePlan(budget_tokens, tuple(rows), absent, unplanned)
-
-
-def _warnings(epochs: float | None) -> tuple[str, ...]:
-    if epochs is not None and epochs > MAX_EPOCHS_WITHOUT_WARNING:
-        return (
-            f"read {epochs:.1f} times: above {MAX_EPOCHS_WITHOUT_WARNING:g} epochs repeated tokens teach less",
-        )
-    return ()
-
-
-def _apportion(shares: Mapping[str, float], total: int) -> dict[str, int]:
-    """`total` in whole numbers by shares: what is left after rounding down goes to the largest rest."""
-    exact = {source: Fraction(share) for source, share in shares.items()}
-    exact = {source: share * total / sum(exact.values()) for source, share in exact.items()}
-    whole = {source: int(value) for source, value in exact.items()}
-    left = total - sum(whole.values())
-    for source in sorted(exact, key=lambda s: (whole[s] - exact[s], s))[:left]:
-        whole[source] += 1
-    return whole
 
 
 def parse_count(given: object) -> int:

@@ -1,18 +1,19 @@
 """Which row of which source is sample number i of a training run: a pure function without state or index
 files.
 
-In: how many samples of each source a block of the schedule holds (integers), how many rows each source has, a
+In: integer weights of the sources (`integer_weights` makes them of shares), how many rows each source has, a
 seed. Out: (source, epoch, row) for any sample numbers, in any order and grouping, so a run can be resumed or
 spread over any number of processes from one integer, the number of samples consumed.
 
-- Samples are cut into blocks of sum(weights); each block holds exactly weights[s] samples of source s, in an
-  order that is a keyed permutation of (seed, block). Proportions are exact in every block, not in
-  expectation.
-- The k-th slot of a source is position k mod rows of epoch k // rows, and its row is a keyed permutation of that
-  position under (seed, source, epoch): every row once an epoch, in another order each epoch. In the block where
-  an epoch ends, its last samples mix with the first of the next.
+- Samples are cut into blocks of 1,000. A block holds the share of each source times 1,000, rounded up or down;
+  over a period of at most 1,000 blocks the weights are met to the sample (`mixtures.interleaving`, which also
+  spreads the samples of a source evenly within a block). Where all shares are thousandths, as LLaMA's are,
+  any 1,000 consecutive samples hold them exactly.
+- The k-th sample of a source is position k mod rows of epoch k // rows, and its row is a keyed permutation of
+  that position under (seed, source, epoch): every row once an epoch, in another order each epoch. Where an
+  epoch ends, its last samples are followed by the first of the next.
 
-A keyed permutation of [0, n) is a balanced Feistel network over the next even power of two with cycle walking
+A keyed permutation of [0, n) is a Feistel network over the next power of two with cycle walking
 (Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002): constant memory for any n. The round
 function is the mixing step of SplitMix64 (Steele, Lea and Flood 2014, constants of Stafford's Mix13); it is
 for shuffling, not secrecy.
@@ -29,14 +30,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mixtures.interleaving import interleave
+
 Unsigned = npt.NDArray[np.uint64]
 Signed = npt.NDArray[np.int64]
 
-VERSION = 1  # of the order: changes whenever the same arguments would give another one
-ROUNDS = 6  # four make a pseudorandom permutation (Luby and Rackoff 1988), two in reserve
+VERSION = 2  # of the order: changes whenever the same arguments would give another one
+ROUNDS = 6  # four make a pseudorandom permutation (Luby and Rackoff 1988), two in reserve; an even number
 MAX_ROWS = 1 << 52  # sizes go through a float64 to find their number of bits
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-BLOCK_ORDER, ROW_ORDER = 1, 2  # what a permutation is for, part of its key
+ROUND_KEYS = np.arange(ROUNDS, dtype=np.uint64)[:, None] * GOLDEN  # added to the key of a permutation
+ONE = np.uint64(1)
+DENOMINATOR = 1_000_000  # shares are met to a millionth; a multiple of 1,000, see `integer_weights`
 
 
 class Located(NamedTuple):
@@ -51,7 +56,10 @@ class Schedule:
     """The order of training samples for sources with integer weights and known numbers of rows."""
 
     def __init__(self, weights: Sequence[int], rows: Sequence[int], seed: int) -> None:
-        """`weights[s]` samples of source s a block, `rows[s]` rows of it; ValueError when one is below 1."""
+        """`weights[s]` is the share of source s in whole numbers of any sum, `rows[s]` how many rows it has.
+
+        ValueError when one is below 1, or when the weights repeat only after more than 1,000 blocks.
+        """
         if not weights or len(weights) != len(rows):
             raise ValueError(f"{len(weights)} weights and {len(rows)} row counts: give one of each a source")
         for source, (weight, count) in enumerate(zip(weights, rows, strict=True)):
@@ -62,26 +70,25 @@ class Schedule:
         self.weights = tuple(weights)
         self.rows = tuple(rows)
         self.seed = seed
-        self.block = sum(weights)
-        self._weights = np.array(weights, np.int64)
+        order = interleave(self.weights)
+        self._source, self._ordinal, self._per_period = order.source, order.ordinal, order.per_period
         self._rows = np.array(rows, np.int64)
-        self._first_slots = np.cumsum([0, *weights[:-1]], dtype=np.int64)
 
     def locate(self, samples: npt.ArrayLike) -> Located:
         """Source index, epoch and row of each sample number, which may come in any order."""
         numbers = np.asarray(samples, np.int64)
         assert numbers.size == 0 or numbers.min() >= 0, "sample numbers start at 0"
-        block, within = np.divmod(numbers, self.block)
-        slot = permute(within, self.block, _key(self.seed, BLOCK_ORDER, block, 0))
-        source = np.searchsorted(self._first_slots, slot, side="right").astype(np.int64) - 1
-        ordinal = block * self._weights[source] + slot - self._first_slots[source]
+        period, within = np.divmod(numbers, self._source.size)
+        source = self._source[within].astype(np.int64)
+        ordinal = period * self._per_period[source] + self._ordinal[within]
         epoch, position = np.divmod(ordinal, self._rows[source])
-        row = permute(position, self._rows[source], _key(self.seed, ROW_ORDER, source, epoch))
+        row = permute(position, self._rows[source], _key(self.seed, source, epoch))
         return Located(source, epoch, row)
 
     def epochs(self, samples: int) -> tuple[float, ...]:
         """How often each source is read by the first `samples` samples, to within a block."""
-        return tuple(samples * w / self.block / n for w, n in zip(self.weights, self.rows, strict=True))
+        total = sum(self.weights)
+        return tuple(samples * w / total / n for w, n in zip(self.weights, self.rows, strict=True))
 
     @property
     def fingerprint(self) -> str:
@@ -90,12 +97,13 @@ class Schedule:
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode("ascii")).hexdigest()[:16]
 
 
-def integer_weights(shares: Sequence[float], denominator: int = 1000) -> tuple[int, ...]:
+def integer_weights(shares: Sequence[float], denominator: int = DENOMINATOR) -> tuple[int, ...]:
     """Shares as the smallest integers in the same proportion, to 1 / `denominator` by the largest remainder.
 
-    LLaMA's shares are exact in thousandths: 0.67, 0.15, 0.045, ... become 134, 30, 9, ... of 200, so their
-    proportions hold in every 200 samples. ValueError when a share is not positive or too small for the
-    denominator.
+    LLaMA's shares are exact in thousandths: 0.67, 0.15, 0.045, ... become 134, 30, 9, ... of 200. A remainder
+    goes up or down to the next 1 / `denominator` only; with a multiple of 1,000, as the default is, that never
+    passes a thousandth, so what is within one of 1,000 times the weight's share is within one of the asked
+    share too. ValueError when a share is not positive or too small for the denominator.
     """
     total = math.fsum(shares)
     if not shares or not all(share > 0 and math.isfinite(share) for share in shares):
@@ -120,33 +128,37 @@ def permute(positions: Signed, size: int | Signed, key: Unsigned) -> Signed:
     Positions must be in [0, size), sizes in [1, 2^52].
     """
     positions, sizes, key = np.broadcast_arrays(positions, np.asarray(size, np.int64), key)
-    bits = np.frexp((sizes - 1).astype(np.float64))[1]  # of the largest position; 0 for size 1
-    half = np.maximum(1, (bits + 1) // 2).astype(np.uint64).ravel()
-    limit, keys = sizes.astype(np.uint64).ravel(), key.ravel()
+    bits = np.frexp((sizes - 1).astype(np.float64))[1].ravel()  # of the largest position; 0 for size 1
+    low = ((bits + 1) // 2).astype(np.uint64)
+    high = bits.astype(np.uint64) - low
+    limit = sizes.astype(np.uint64).ravel()
+    keys = _mix(key.ravel() + ROUND_KEYS)
     values = positions.astype(np.uint64).ravel()
     walking = np.arange(values.size)
     while walking.size:
-        moved = _feistel(values[walking], half[walking], keys[walking])
+        moved = _feistel(values[walking], high[walking], low[walking], keys[:, walking])
         values[walking] = moved
         walking = walking[moved >= limit[walking]]
     return values.astype(np.int64).reshape(positions.shape)
 
 
-def _feistel(values: Unsigned, half: Unsigned, key: Unsigned) -> Unsigned:
-    """A bijection of [0, 2^(2 half)): each round swaps the halves and mixes one with the other."""
-    mask = (np.uint64(1) << half) - np.uint64(1)
-    left, right = values >> half, values & mask
+def _feistel(values: Unsigned, high: Unsigned, low: Unsigned, keys: Unsigned) -> Unsigned:
+    """A bijection of [0, 2^(high + low)): each round mixes one part with the other and swaps them.
+
+    `keys` is [rounds, values]; after an even number of rounds the parts are as wide as they were.
+    """
+    masks = (ONE << high) - ONE, (ONE << low) - ONE
+    left, right = values >> low, values & masks[1]
     for number in range(ROUNDS):
-        round_key = key + np.uint64((number * int(GOLDEN)) % (1 << 64))
-        left, right = right, left ^ (_mix(right ^ _mix(round_key)) & mask)
-    return (left << half) | right
+        left, right = right, left ^ (_mix(right ^ keys[number]) & masks[number % 2])
+    return (left << low) | right
 
 
-def _key(seed: int, purpose: int, first: Signed, second: Signed | int) -> Unsigned:
-    """The key of one permutation: seed, purpose and two numbers mixed one after the other."""
-    key = _mix(np.full(1, seed, np.uint64)) + np.uint64(purpose)
-    for part in (first, second):
-        key = _mix(_mix(key) ^ np.asarray(part).astype(np.uint64))
+def _key(seed: int, source: Signed, epoch: Signed) -> Unsigned:
+    """The key of one permutation: seed, source and epoch mixed one after the other."""
+    key = _mix(np.full(1, seed, np.uint64))
+    for part in (source, epoch):
+        key = _mix(_mix(key) ^ part.astype(np.uint64))
     return key
 
 

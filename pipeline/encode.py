@@ -1,87 +1,39 @@
-"""From documents to a tokenizer and token shards: sample, train, encode, gather.
+"""From documents to token shards: encode, gather, index.
 
 Documents are shuffled over the whole source while the shards are built: each document has a key (a hash of seed, source
 and id) that says its shard and its place in it, so the order depends on nothing else. Encoding writes, for each part of
-documents, one record batch a split and shard; a gathering task reads its own batches of every encoded part.
+documents, one record batch a split and shard; a gathering task reads its own batches of every encoded part, so that it
+holds one shard in memory, about twice. The index lists what the shards hold (`tokenizer.shard_index`).
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import files
-from pipeline.parts import documents_of, read_documents
+from pipeline.make_tokenizer import TOKENIZER_PATH
+from pipeline.parts import documents_of
 from pipeline.tasks import Result
+from pipeline.validation_split import Splitter
 from tokenizer.encoding import Encoder
-from tokenizer.order import shard_of, shuffle_key, split_of
-from tokenizer.shards import ShardMetadata, Tokens, token_batch, token_schema, write_shard
-from tokenizer.training import sample_fraction_keeps, train_tokenizer
-
-TOKENIZER_PATH = "tokenizer/tokenizer.model"
-
-
-@dataclass(frozen=True)
-class SampleTexts:
-    """The documents of one part whose hash falls under `fraction`, for training the tokenizer."""
-
-    source: str
-    part: str
-    output: str
-    fraction: float
-    seed: int
-
-
-SAMPLE_SCHEMA = pa.schema([("id", pa.string()), ("text", pa.large_string())])
-
-
-def sample_texts(run: str, work: SampleTexts) -> Result:
-    ids, texts, size = [], [], 0
-    for batch in read_documents(files.join(run, work.part), ["id", "text"]):
-        for id, text in zip(batch["id"].to_pylist(), batch["text"].to_pylist(), strict=True):
-            if sample_fraction_keeps(work.seed, work.source, id, work.fraction):
-                ids.append(id)
-                texts.append(text)
-                size += len(text.encode())
-    with files.create(files.join(run, work.output)) as stream:
-        table = pa.table([ids, texts], schema=SAMPLE_SCHEMA)
-        pq.write_table(table, pa.PythonFile(stream, mode="w"), compression="zstd")
-    return Result({work.output: stream.written()}, {"documents": len(ids), "bytes": size})
-
-
-@dataclass(frozen=True)
-class TrainTokenizer:
-    samples: tuple[str, ...]
-    vocabulary: int
-
-
-def train_tokenizer_on_samples(run: str, work: TrainTokenizer) -> Result:
-    def texts() -> Iterator[str]:
-        for path in work.samples:
-            for batch in read_documents(files.join(run, path)):
-                yield from batch["text"].to_pylist()
-
-    with tempfile.TemporaryDirectory(prefix="llama-corpus-") as folder:
-        local = os.path.join(folder, "tokenizer.model")
-        report = train_tokenizer(texts(), local, vocabulary=work.vocabulary)
-        written = files.put(local, files.join(run, TOKENIZER_PATH))
-    return Result({TOKENIZER_PATH: written}, dict(report))
-
+from tokenizer.order import shard_of, shuffle_key
+from tokenizer.shard_index import INDEX_NAME, ShardEntry, ShardIndex
+from tokenizer.shard_writer import token_batch, write_shard
+from tokenizer.shards import ShardMetadata, Tokens, token_schema
 
 # Encoded documents are sorted and written in runs of this many tokens, so that memory does not grow with the part.
 TOKENS_PER_RUN = 32 << 20
+ROWS_PER_TAKE = 4096  # of a shard that are brought in order at once
 
 
 @dataclass(frozen=True)
 class EncodePart:
-    """One part of documents, to be spread over `shards[split]` shards."""
+    """One part of documents, to be spread over `shards[split]` shards; `moved` is the file of `decide_validation`."""
 
     source: str
     part: str
@@ -89,6 +41,7 @@ class EncodePart:
     output: str
     shards: Mapping[str, int]
     validation_fraction: float
+    moved: str
     seed: int
 
 
@@ -107,6 +60,7 @@ def encode_part(run: str, work: EncodePart) -> Result:
     """
     with files.local_copy(files.join(run, TOKENIZER_PATH)) as model:
         encoder = Encoder(model)
+    splitter = Splitter(run, work.source, work.moved, work.validation_fraction)
     schema = token_schema(encoder.vocabulary_size).append(pa.field("key", pa.uint64(), nullable=False))
     slices: list[list[Any]] = []
     documents = tokens = size = held = 0
@@ -131,7 +85,7 @@ def encode_part(run: str, work: EncodePart) -> Result:
             pending.clear()
 
         for number, document in enumerate(documents_of(files.join(run, work.part))):
-            split = split_of(work.source, document.id, work.validation_fraction)
+            split = splitter.split_of(document.id)
             key = shuffle_key(work.seed, work.source, document.id)
             encoded = encoder.encode(document.text)
             row = _Row(key, document.id, number, encoded)
@@ -161,19 +115,55 @@ def gather_shard(run: str, work: GatherShard) -> Result:
     with files.local_copy(files.join(run, TOKENIZER_PATH)) as model:
         identity = Encoder(model).identity
     schema = token_schema(identity.vocabulary_size)
+    table = _table_of(run, work, schema.append(pa.field("key", pa.uint64(), nullable=False)))
+    order = pc.sort_indices(table, sort_keys=[("key", "ascending"), ("id", "ascending")])
+    documents = table.select(schema.names)
+
+    def ordered() -> Iterator[pa.RecordBatch]:
+        metadata = ShardMetadata(identity, work.source, work.split)
+        for start in range(0, len(order), ROWS_PER_TAKE):
+            piece = documents.take(order.slice(start, ROWS_PER_TAKE)).combine_chunks()
+            yield from (batch.cast(metadata.schema()) for batch in piece.to_batches())
+
+    with files.create(files.join(run, work.output)) as stream:
+        batches = write_shard(
+            pa.PythonFile(stream, mode="w"), ordered(), ShardMetadata(identity, work.source, work.split)
+        )
+    statistics = {
+        "documents": sum(batches.documents),
+        "tokens": sum(batches.tokens),
+        "batches": asdict(batches),
+    }
+    return Result({work.output: stream.written()}, statistics)
+
+
+def _table_of(run: str, work: GatherShard, schema: pa.Schema) -> pa.Table:
+    """The documents of a shard in one piece, in the order of the parts."""
     batches: list[pa.RecordBatch] = []
     for path, numbers in work.encoded:
         with files.open_binary(files.join(run, path)) as part:
             reader = pa.ipc.open_file(pa.PythonFile(part, mode="r"))
             batches.extend(reader.get_batch(number) for number in numbers)
-    keyed = schema.append(pa.field("key", pa.uint64(), nullable=False))
-    table = pa.Table.from_batches(batches, schema=keyed)
-    indices = pc.sort_indices(table, sort_keys=[("key", "ascending"), ("id", "ascending")])
-    ordered = table.take(indices).select(schema.names).combine_chunks()
+    return pa.Table.from_batches(batches, schema=schema).combine_chunks()
+
+
+@dataclass(frozen=True)
+class IndexShards:
+    """The shards of a source: split -> shards in order."""
+
+    source: str
+    splits: Mapping[str, tuple[ShardEntry, ...]]
+    output: str
+
+
+def index_shards(run: str, work: IndexShards) -> Result:
+    """Writes the index beside the shards."""
+    with files.local_copy(files.join(run, TOKENIZER_PATH)) as model:
+        identity = Encoder(model).identity
     with files.create(files.join(run, work.output)) as stream:
-        size = write_shard(
-            pa.PythonFile(stream, mode="w"),
-            (batch.cast(schema) for batch in ordered.to_batches()),
-            ShardMetadata(identity, work.source, work.split),
-        )
-    return Result({work.output: stream.written()}, asdict(size))
+        stream.write(ShardIndex(work.source, identity, work.splits).encoded())
+    return Result({work.output: stream.written()}, {"shards": {s: len(e) for s, e in work.splits.items()}})
+
+
+def index_path(source: str) -> str:
+    return f"shards/{source}/{INDEX_NAME}"

@@ -22,8 +22,9 @@ from pipeline.loss_meter import add_losses
 from pipeline.model_files import BAD_WORDS_PATH, EXTRACTION_PATH, LANGUAGE_ID_PATH, LM_FOLDER, REFERENCE_PATH
 from pipeline.parts import add_counts
 from pipeline.plan import Done
-from pipeline.plan_run import TOKENIZER, RunPlan
+from pipeline.plan_run import RunPlan
 from pipeline.plan_shards import VALIDATION
+from pipeline.plan_tokenizer import TOKENIZER
 from pipeline.recipes import SourceRecipe
 from pipeline.score_histograms import add_histograms
 from pipeline.settings import Settings, as_yaml
@@ -39,6 +40,7 @@ VERSIONED = (
     "brotli",
     "datasketch",
     "fasttext-community",
+    "gigatoken",
     "isal",
     "kenlm",
     "langdetect",
@@ -100,7 +102,7 @@ def resolved_config(
         "models": dataclasses.asdict(settings.models),
         "tokenizer": dataclasses.asdict(settings.tokenizer),
         "shards": dataclasses.asdict(settings.shards),
-        "mixture": dict(mixture.shares),
+        "mixture": mixture.as_table(),
         "tokens": settings.tokens,
         "removed_characters": settings.removed_characters,
         "train": dict(settings.train),
@@ -165,8 +167,11 @@ def build_manifest(
         for name in done.markers
         if name.split("/")[1:2] in (["train_perplexity"], ["train_references"])
     }
-    unique = {source: sum(account["tokens"].values()) for source, account in sources.items()}
-    sizes = {source: account["bytes"] for source, account in sources.items()}
+    unique = {source: account["tokens"]["train"] for source, account in sources.items()}
+    sizes = {
+        source: account["bytes"] * unique[source] // max(1, sum(account["tokens"].values()))
+        for source, account in sources.items()
+    }
     return {
         "format_version": FORMAT_VERSION,
         "config_sha256": hashlib.sha256(as_yaml(config)).hexdigest(),

@@ -18,6 +18,7 @@ from pipeline.duplicates import (
     search_buckets,
 )
 from pipeline.key_files import BUCKETS
+from pipeline.largest_sites import KeepLargestSites, RankSites, rank_sites
 from pipeline.near_duplicate_books import DropNearDuplicateBooks, SearchBooks, search_books
 from pipeline.near_duplicates import DropNearDuplicates, JoinClusters, join_clusters, search_edges
 from pipeline.plan import Done, Node
@@ -56,6 +57,8 @@ class DuplicateSearch:
         """The nodes of the search; the pass that drops waits for the last one."""
         if isinstance(self._rule, DropNearDuplicateBooks):
             return [Node(self._search, (self._read,), partial(self._search_books, self._rule))]
+        if isinstance(self._rule, KeepLargestSites):
+            return [Node(self._search, (self._read,), partial(self._rank_sites, self._rule))]
         nodes = [Node(self._search, (self._read,), self._search_windows)]
         if isinstance(self._rule, DropNearDuplicates):
             nodes.append(Node(self._join, (self._search,), self._join_windows))
@@ -97,12 +100,20 @@ class DuplicateSearch:
 
     def _search_books(self, rule: DropNearDuplicateBooks) -> list[Task]:
         made = []
+        written = self._done.outputs(self._read, f"work/{self._read}/")
         for number, window in enumerate(self._windows()):
             keys = self._keys(window)
+            texts = {path: sha for part in window for path, sha in written[part].items()}
             name = f"window-{number:05d}"
-            work = SearchBooks(rule, tuple(keys), f"{self._folder}/drops/{name}.json")
-            made.append(Task(self._search, name, search_books, work, keys))
+            work = SearchBooks(rule, tuple(keys), tuple(texts), f"{self._folder}/drops/{name}.json")
+            made.append(Task(self._search, name, search_books, work, {**keys, **texts}))
         return made
+
+    def _rank_sites(self, rule: KeepLargestSites) -> list[Task]:
+        (window,) = self._windows()
+        keys = self._keys(window)
+        work = RankSites(rule, tuple(keys), f"{self._folder}/drops/window-00000.json")
+        return [Task(self._search, "sites", rank_sites, work, keys)]
 
     def _search_windows(self) -> list[Task]:
         near = isinstance(self._rule, DropNearDuplicates)

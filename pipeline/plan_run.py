@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +10,6 @@ from functools import partial
 from classifiers.language_id import find_model
 from mixtures.mixture import Mixture
 from pipeline import files
-from pipeline.encode import (
-    TOKENIZER_PATH,
-    EncodePart,
-    GatherShard,
-    SampleTexts,
-    TrainTokenizer,
-    encode_part,
-    gather_shard,
-    sample_texts,
-    train_tokenizer_on_samples,
-)
 from pipeline.given_models import check_models
 from pipeline.inputs import Input
 from pipeline.model_files import (
@@ -34,10 +22,11 @@ from pipeline.model_files import (
     CopyModel,
     copy_model,
 )
-from pipeline.parts import part_name
 from pipeline.plan import Done, Node, documents_folder
 from pipeline.plan_references import ReferenceTraining
+from pipeline.plan_shards import ShardMaking
 from pipeline.plan_source import SourcePlan, plan_source
+from pipeline.plan_tokenizer import TokenizerMaking
 from pipeline.recipes import SourceRecipe, Step
 from pipeline.settings import NONE, TRAIN, Settings, UsageError
 from pipeline.tasks import Task
@@ -49,10 +38,7 @@ from pipeline.train_models import (
 )
 from stages.extraction.weights import PROFILES
 from stages.language import KeepLanguage
-from tokenizer.order import SPLITS
-from tokenizer.shards import shard_name
 
-TOKENIZER_SAMPLE, TOKENIZER = "tokenizer/sample", "tokenizer/train"
 DOCUMENTS = "documents"
 
 
@@ -119,9 +105,8 @@ class RunPlanner:
         finals = {source: plan.final for source, plan in sources.items()}
         nodes = [self._models_node()]
         nodes += [node for plan in sources.values() for node in plan.nodes]
-        nodes += self._tokenizer_nodes(finals)
-        for source, final in finals.items():
-            nodes += self._shard_nodes(source, final)
+        nodes += TokenizerMaking(self._settings, self._mixture, finals, self._done, self._final_parts).nodes()
+        nodes += ShardMaking(self._settings, finals, self._done, self._final_parts).nodes()
         return RunPlan(tuple(nodes), sources)
 
     def _models_node(self) -> Node:
@@ -238,83 +223,3 @@ class RunPlanner:
             return made
 
         return Node(node, (wikipedia, pages), make, owns=LM_FOLDER)
-
-    def _tokenizer_nodes(self, finals: Mapping[str, str]) -> list[Node]:
-        settings = self._settings.tokenizer
-        if settings.model is not None:
-            path = self._settings.path(settings.model)
-            if not files.exists(path):
-                raise UsageError(f"tokenizer.model: {path} is not there; leave it out to train one")
-
-            def copy() -> list[Task]:
-                reads = {os.path.basename(path): files.sha256_of(path).sha256}
-                return [Task(TOKENIZER, "model", copy_model, CopyModel(path, TOKENIZER_PATH), reads)]
-
-            return [Node(TOKENIZER, (), copy)]
-
-        def sample() -> list[Task]:
-            sizes = {s: sum(x["bytes"] for x in self._done.statistics(node)) for s, node in finals.items()}
-            weights = self._mixture.present(sizes)
-            made = []
-            for source, node in finals.items():
-                fraction = min(1.0, weights[source] * settings.sample_bytes / max(sizes[source], 1))
-                for number, (path, sha) in enumerate(self._final_parts(source, node)):
-                    output = f"work/{TOKENIZER_SAMPLE}/{source}/{number:05d}.parquet"
-                    work = SampleTexts(source, path, output, fraction, self._settings.seed)
-                    made.append(
-                        Task(TOKENIZER_SAMPLE, f"{source}-{number:05d}", sample_texts, work, {path: sha})
-                    )
-            return made
-
-        def train() -> list[Task]:
-            samples = self._done.all_outputs(TOKENIZER_SAMPLE)
-            work = TrainTokenizer(tuple(samples), settings.vocabulary)
-            return [Task(TOKENIZER, "model", train_tokenizer_on_samples, work, samples)]
-
-        return [
-            Node(TOKENIZER_SAMPLE, tuple(finals.values()), sample),
-            Node(TOKENIZER, (TOKENIZER_SAMPLE,), train),
-        ]
-
-    def _shard_nodes(self, source: str, final: str) -> list[Node]:
-        encode, gather = f"{source}/encode", f"{source}/shards"
-        settings, seed = self._settings.shards, self._settings.seed
-
-        def counts() -> dict[str, int]:
-            size = sum(s["bytes"] for s in self._done.statistics(final))
-            share = {"train": 1 - settings.validation_fraction, "validation": settings.validation_fraction}
-            return {
-                split: max(1, math.ceil(size * share[split] / settings.document_bytes)) for split in SPLITS
-            }
-
-        def encode_tasks() -> list[Task]:
-            model = self._done.all_outputs(TOKENIZER, TOKENIZER_PATH)
-            parts, shards = self._final_parts(source, final), counts()
-            made = []
-            for number, (path, sha) in enumerate(parts):
-                part = part_name(number, len(parts))
-                output = f"work/{encode}/{part}.arrow"
-                work = EncodePart(source, path, number, output, shards, settings.validation_fraction, seed)
-                made.append(Task(encode, part, encode_part, work, {path: sha, **model}))
-            return made
-
-        def gather_tasks() -> list[Task]:
-            model = self._done.all_outputs(TOKENIZER, TOKENIZER_PATH)
-            slices: dict[tuple[str, int], dict[str, list[int]]] = {}  # shard -> encoded part -> its batches
-            digests = self._done.all_outputs(encode)
-            for marker in self._done.markers[encode]:
-                (path,) = marker["outputs"]
-                for number, (split, shard) in enumerate(marker["statistics"]["slices"]):
-                    slices.setdefault((split, shard), {}).setdefault(path, []).append(number)
-            made = []
-            for split, shards in counts().items():
-                for shard in range(shards):
-                    parts = slices.get((split, shard), {})
-                    encoded = tuple((path, tuple(numbers)) for path, numbers in parts.items())
-                    reads = {**model, **{path: digests[path] for path in parts}}
-                    name = shard_name(split, shard, shards)
-                    work = GatherShard(source, split, encoded, f"shards/{source}/{name}")
-                    made.append(Task(gather, name.removesuffix(".arrow"), gather_shard, work, reads))
-            return made
-
-        return [Node(encode, (TOKENIZER, final), encode_tasks), Node(gather, (encode,), gather_tasks)]

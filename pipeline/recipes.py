@@ -21,16 +21,22 @@ from classifiers.perplexity import resolve_trainer
 from pipeline.c4_duplicates import DropRepeatedC4Lines, DropRepeatedUrls
 from pipeline.curate import READ
 from pipeline.duplicates import DropDuplicateDocuments, DropDuplicateLines, DropRepeatedIds
+from pipeline.largest_sites import KeepLargestSites
 from pipeline.model_files import EXTRACTION_PATH
 from pipeline.near_duplicate_books import DropNearDuplicateBooks
 from pipeline.near_duplicates import DropNearDuplicates
 from pipeline.settings import NONE, TRAIN, ModelSettings, Settings, UsageError, nearest
 from pipeline.step_parameters import with_parameters
 from pipeline.train_models import TrainPerplexity, TrainReferences
+from stages.authored_code import KeepAuthoredCode
 from stages.bad_words import UNSPACED_LANGUAGES, DropBadWords
 from stages.book_text import CleanGutenberg
 from stages.c4_language import KeepC4English
 from stages.c4_rules import CleanC4Page, TakeC4Lines
+from stages.code_files import KeepSourceFile
+from stages.code_headers import RemoveLicenseHeader
+from stages.code_licenses import PERMISSIVE_FAMILIES, KeepPermissiveLicense
+from stages.code_readability import KeepReadableCode
 from stages.extraction.weights import PROFILES
 from stages.fineweb import KeepFineweb, MeasureFineweb
 from stages.gopher import KeepGopher, MeasureGopher
@@ -39,7 +45,7 @@ from stages.latex import CleanLatex
 from stages.length import KeepLength
 from stages.perplexity import KeepPerplexity
 from stages.references import KeepReferences
-from stages.source_code import KeepPermissiveLicense, KeepReadableCode, KeepSourceFile, RemoveLicenseHeader
+from stages.secret_masking import MaskSecrets
 from stages.sources.arxiv import Arxiv
 from stages.sources.books import Books
 from stages.sources.c4 import C4
@@ -58,6 +64,7 @@ DuplicateStep = (
     | DropRepeatedC4Lines
     | DropNearDuplicates
     | DropNearDuplicateBooks
+    | KeepLargestSites
 )
 TrainStep = TrainPerplexity | TrainReferences
 Step = Stage | ModelStage | DuplicateStep | TrainStep  # each a frozen dataclass
@@ -125,7 +132,7 @@ LLAMA1: Recipe = {
     "arxiv": SourceRecipe(Arxiv(), (CleanLatex(), DropRepeatedIds())),
     # "We kept the data from the 28 largest websites, removed the HTML tags from text and sorted the answers by score
     # (from highest to lowest)."
-    "stackexchange": SourceRecipe(StackExchange(), (DropRepeatedIds(),)),
+    "stackexchange": SourceRecipe(StackExchange(), (DropRepeatedIds(), KeepLargestSites(count=28))),
 }
 
 PLUS: Recipe = {
@@ -150,6 +157,31 @@ PLUS: Recipe = {
             KeepPerplexity(models="", keep=("head", "middle")),
             KeepReferences(min_probability=0.25),
         ),
+    ),
+    # As published it has no line twice, but pages of one template: 3 % near-duplicates (Lee et al. 2021, 2107.06499).
+    "c4": SourceRecipe(C4(), (DropNearDuplicates(),)),
+    # Files that people wrote, by StarCoder's rules (arXiv 2305.06161 section 3.3), without secrets, and of those that
+    # are much the same the first.
+    "github": SourceRecipe(
+        Github(),
+        (
+            KeepPermissiveLicense(licenses=PERMISSIVE_FAMILIES, file_may_grant=True),
+            KeepSourceFile(),
+            KeepAuthoredCode(),
+            KeepReadableCode(profile="starcoder"),
+            RemoveLicenseHeader(),
+            MaskSecrets(),
+            DropDuplicateDocuments(),
+            # The Stack and StarCoder: 5-grams, 256 hashes, Jaccard 0.7, of which datasketch makes 25 bands of 10.
+            DropNearDuplicates(bands=25, rows=10),
+        ),
+    ),
+    # Title and abstract before the first section: what the paper is about, which LLaMA's rule cuts.
+    "arxiv": SourceRecipe(Arxiv(), (CleanLatex(keep_title_and_abstract=True), DropRepeatedIds())),
+    # The same, with what the tags of the HTML said, and with tags, the accepted mark and comments.
+    "stackexchange": SourceRecipe(
+        StackExchange(markup="markdown", tags=True, accepted_mark=True, comments=True),
+        (DropRepeatedIds(), KeepLargestSites(count=28)),
     ),
 }
 
@@ -205,6 +237,7 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
                 f"sources.{source}.languages: no step of {source} chooses languages; leave it out"
             )
         if isinstance(reader, CommonCrawl):
+            _check_main_content(reader, given.get(READ, {}), f"sources.{source}.steps.{READ}")
             weights = settings.models.extraction
             reader = dataclasses.replace(
                 reader, extraction=weights if weights in PROFILES else EXTRACTION_PATH
@@ -231,6 +264,7 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
             steps.append(chosen_step)
         _check_languages(source, steps)
         resolved[source] = SourceRecipe(reader, tuple(steps))
+    _check_weights(settings.models.extraction, [recipe.reader for recipe in resolved.values()])
     _check_taught(resolved)
     return resolved
 
@@ -278,6 +312,23 @@ def _check_languages(source: str, steps: Sequence[Step]) -> None:
                 f"{where}: it takes for a word what stands between blanks, and not all wanted languages set them "
                 f"({unspaced}); set {where}: {{min_words: 0, max_mean_word_characters: 100000}}, or leave them out"
             )
+
+
+def _check_main_content(reader: CommonCrawl, given: Mapping[str, object], where: str) -> None:
+    """UsageError for parameters of the main-content extractor where the whole text of a page is read."""
+    for name in ("comments", "extraction_threshold"):
+        if name in given and not reader.main_content:
+            raise UsageError(f"{where}.{name}: only for main content; set {where}.main_content: true too")
+
+
+def _check_weights(weights: str, readers: Sequence[Reader]) -> None:
+    """UsageError when weights of the extractor are chosen and nothing uses them."""
+    used = any(isinstance(reader, CommonCrawl) and reader.main_content for reader in readers)
+    if weights != ModelSettings.extraction and not used:
+        raise UsageError(
+            f"models.extraction: {weights}, and no source reads main content; set "
+            f"sources.commoncrawl.steps.{READ}.main_content: true, or leave it out"
+        )
 
 
 def _check_own_cutoffs(step: KeepPerplexity, where: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mixtures.mixture import MAX_EPOCHS_WITHOUT_WARNING
+from mixtures.planner import MAX_EPOCHS_WITHOUT_WARNING
 from mixtures.report_data import Gate
 from pipeline.loss_floors import loss_gate
 from pipeline.reference_figures import reference_gate

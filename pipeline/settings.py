@@ -60,11 +60,13 @@ class TokenizerSettings:
     vocabulary: int = 32_000  # LLaMA paper 2.1
     sample_bytes: int = 1_000_000_000  # our choice: more text moves BPE merges little
     model: str | None = None  # an existing SentencePiece model in place of training one
+    reference: str | None = None  # another SentencePiece model, which the fertility is compared with
 
 
 @dataclass(frozen=True)
 class ShardSettings:
-    document_bytes: int = 512_000_000  # text per shard, about 128 M tokens: one shard is gathered in memory
+    # Of a shard, about: 256 MiB of uint16. One is gathered in memory, twice; 1.4T tokens are 10,000 files.
+    tokens: int = 1 << 27
     validation_fraction: float = 0.001
 
 
@@ -79,7 +81,7 @@ class Settings:
     models: ModelSettings = ModelSettings()
     tokenizer: TokenizerSettings = TokenizerSettings()
     shards: ShardSettings = ShardSettings()
-    mixture: str | Mapping[str, float] = "llama1"
+    mixture: str | Mapping[str, object] = "llama1"
     tokens: int = 1_400_000_000_000  # LLaMA paper Table 1
     removed_characters: int | None = 1_000  # how much of a removed text is kept; null: all
     train: Mapping[str, Any] = field(default_factory=dict)
@@ -232,6 +234,7 @@ def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
         raise UsageError(f"{name}: mixture: expected a name, a file or a table of shares, found {mixture!r}")
     removed = given.get("removed_characters", default.removed_characters)
     model = tokenizer.get("model")
+    reference = tokenizer.get("reference")
     return Settings(
         folder=folder,
         sources=sources,
@@ -252,13 +255,10 @@ def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
                 1,
             ),
             model=None if model is None else _text(model, f"{name}: tokenizer.model"),
+            reference=None if reference is None else _text(reference, f"{name}: tokenizer.reference"),
         ),
         shards=ShardSettings(
-            document_bytes=_whole(
-                shards.get("document_bytes", default.shards.document_bytes),
-                f"{name}: shards.document_bytes",
-                1,
-            ),
+            tokens=_whole(shards.get("tokens", default.shards.tokens), f"{name}: shards.tokens", 1),
             validation_fraction=_fraction(
                 shards.get("validation_fraction", default.shards.validation_fraction),
                 f"{name}: shards.validation_fraction",

@@ -1,7 +1,7 @@
 """Trains the tokenizer: SentencePiece BPE with the settings that LLaMA's released tokenizer.model carries.
 
-In: texts. Out: a `tokenizer.model`, and a report of what it was trained on. Digits are split, unknown
-characters fall back to bytes, nothing is normalised. The unit of training is a line. SentencePiece silently
+In: texts. Out: a `tokenizer.model`, and a report of what it was trained on, with a digest of it. Digits are split,
+unknown characters fall back to bytes, nothing is normalised. The unit of training is a line. SentencePiece silently
 skips lines that are longer than its limit or hold its own mark for unknown pieces; here such lines are cut
 instead, so that no text is left out.
 
@@ -16,26 +16,29 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import sentencepiece
 
-from tokenizer.order import keyed_hash
-
 MAX_LINE_BYTES = 4192  # max_sentence_length of LLaMA's tokenizer.model
 UNKNOWN_MARK = "\u2585"  # SentencePiece's own mark in training text: it skips lines that hold it
-THREADS = 16  # SentencePiece's default; part of the bytes of the model
+THREADS = 80  # num_threads of LLaMA's tokenizer.model; part of the bytes of ours
+MAX_LINES = (
+    200_000_000  # input_sentence_size of LLaMA's tokenizer.model: of more lines SentencePiece draws so many
+)
+MEMORY_PER_BYTE = 9.2  # resident bytes a byte of training text: 1.88 GB for 205 MB (SentencePiece 0.2.3)
 SMALLEST_VOCABULARY = 260  # 3 control pieces, 256 bytes and one piece of text
 
-# The training settings in LLaMA's released tokenizer.model, apart from the size, the input and the threads, and
-# from
-# train_extremely_large_corpus (false), which SentencePiece 0.2.3 ignores with a warning.
+# The training settings in LLaMA's released tokenizer.model, apart from the vocabulary and the names of the input, and
+# from train_extremely_large_corpus (false), which SentencePiece 0.2.3 ignores with a warning.
 LLAMA_SETTINGS: Mapping[str, Any] = {
     "model_type": "bpe",
+    "input_format": "text",
+    "num_threads": THREADS,
     "character_coverage": 0.99995,
-    "input_sentence_size": 200_000_000,
+    "input_sentence_size": MAX_LINES,
     "shuffle_input_sentence": True,
     "max_sentence_length": MAX_LINE_BYTES,
     "seed_sentencepiece_size": 1_000_000,
@@ -70,6 +73,7 @@ class _Lines:
     lines: int = 0
     bytes: int = 0
     lines_cut: int = 0
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def __iter__(self) -> Iterator[str]:
         for text in self.texts:
@@ -79,7 +83,9 @@ class _Lines:
                 self.lines_cut += len(pieces) > 1
                 for piece in pieces:
                     self.lines += 1
-                    self.bytes += len(piece.encode("utf-8"))
+                    encoded = piece.encode("utf-8")
+                    self.bytes += len(encoded)
+                    self.digest.update(encoded + b"\n")
                     yield piece
 
 
@@ -106,13 +112,14 @@ def cut_line(line: str) -> Iterator[str]:
 
 def train_tokenizer(
     texts: Iterable[str], path: str | os.PathLike[str], vocabulary: int = 32_000
-) -> dict[str, int | str]:
+) -> dict[str, Any]:
     """Trains a tokenizer of exactly `vocabulary` pieces and writes it to `path`.
 
-    `vocabulary` is 32,000 in LLaMA (section 2.1 and the released model). The report holds `vocabulary`,
-    `documents`, `lines`, `bytes` (UTF-8, of the lines), `lines_cut` (lines that were too long or held
-    SentencePiece's own mark) and `sha256` of the model. Texts are read once and held by SentencePiece, at
-    about nine bytes a byte.
+    `vocabulary` is 32,000 in LLaMA (section 2.1 and the released model). The report holds `vocabulary`, `sha256` of
+    the model, the `settings` of the training, and of its `sample`: `documents`, `lines`, `bytes` (UTF-8, of the
+    lines), `lines_cut` (lines that were too long or held SentencePiece's own mark), `lines_skipped` (not trained on)
+    and `sha256` (of the lines in order, each with a line end). Texts are read once and held by SentencePiece, at
+    `MEMORY_PER_BYTE`.
 
     ValueError when there is no text, or when it is too little or too varied for the vocabulary: it names the
     largest or smallest size that this text allows. What iterating `texts` raises is raised as it is.
@@ -127,7 +134,6 @@ def train_tokenizer(
             sentence_iterator=feed,
             model_writer=model,
             vocab_size=vocabulary,
-            num_threads=THREADS,
             minloglevel=2,
             **LLAMA_SETTINGS,
         )
@@ -141,11 +147,16 @@ def train_tokenizer(
     os.replace(partial, target)
     return {
         "vocabulary": vocabulary,
-        "documents": lines.documents,
-        "lines": lines.lines,
-        "bytes": lines.bytes,
-        "lines_cut": lines.lines_cut,
         "sha256": hashlib.sha256(model.getvalue()).hexdigest(),
+        "settings": dict(LLAMA_SETTINGS),
+        "sample": {
+            "documents": lines.documents,
+            "lines": lines.lines,
+            "bytes": lines.bytes,
+            "lines_cut": lines.lines_cut,
+            "lines_skipped": max(0, lines.lines - MAX_LINES),
+            "sha256": lines.digest.hexdigest(),
+        },
     }
 
 
@@ -179,13 +190,3 @@ def _explained(message: str, vocabulary: int, lines: _Lines) -> str:
     if smallest := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
         return f"{have} hold more characters than that: set vocabulary to {smallest[1]} or more"
     return f"{have} could not be used: {' '.join(message.split())}"
-
-
-def sample_fraction_keeps(seed: int, source: str, id: str, fraction: float) -> bool:
-    """Whether a document belongs to the sample that the tokenizer is trained on.
-
-    It depends on the document's name alone, so the sample is the same for any order and number of workers,
-    and a larger fraction only adds to it. To sample a source of n bytes for a budget of b bytes, use fraction
-    b / n: the bytes are met in expectation.
-    """
-    return keyed_hash("tokenizer sample", seed, source, id) < int(fraction * 2.0**64)

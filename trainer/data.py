@@ -3,16 +3,17 @@
 Each source of RUN/shards is one long sequence of tokens. A row is `sequence_length` + 1 tokens of it that
 start at a multiple of `sequence_length`, so that neighbours share one token and every token but the first is
 a target once. Which row is sample i of the run is decided by `mixtures.schedule`; step s reads the samples
-from s * batch on. The state of the loader is therefore one integer, the number of steps done. The tokens
-behind the last whole row are not used.
+from s * batch on, and rank r of R takes every R-th of them, from the r-th on. The state of the loader is
+therefore one integer, the number of steps done, and the batches are the same for any number of ranks. The
+tokens behind the last whole row are not used.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,13 +22,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mixtures.mixture import load_mixture
+from mixtures.mixture import load_mixture, parse_count, plan_mixture
 from mixtures.schedule import Schedule, integer_weights
 from tokenizer.encoding import Encoder
-from tokenizer.shards import TokenizerIdentity, TokenStream, check_compatible, list_shards
+from tokenizer.shard_index import INDEX_NAME, ShardIndex, check_files, read_index
+from tokenizer.shard_reader import TokenStream
+from tokenizer.shards import TokenizerIdentity, check_compatible
+from tokenizer.verification import check_source
 from trainer.config import TrainSettings
 
-_SAMPLED_TOKENS = 4096  # of both ends of each source, for the fingerprint
+SAMPLES_LOCATED = 4096  # at once: NumPy's cost of a call is spread over them
 
 
 class Batch(NamedTuple):
@@ -48,78 +52,123 @@ def run_tokenizer(run: Path) -> Encoder:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The rows of a run. `sources`, `shares` (they sum to 1) and `streams` go together; `messages` are for people."""
+    """The rows of a run. `sources`, `shares` (they sum to 1) and `streams` go together; `messages` are for people.
+
+    `digests` are those of the sources' indexes, which stand for all that is in their shards.
+    """
 
     tokenizer: TokenizerIdentity
     sources: tuple[str, ...]
     shares: tuple[float, ...]
     streams: tuple[TokenStream, ...]
+    digests: tuple[str, ...]
     validation: Mapping[str, TokenStream]
     schedule: Schedule
     sequence_length: int
     batch_sequences: int
     messages: tuple[str, ...]
+    _blocks: dict[tuple[int, int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
-    def batch(self, step: int) -> Batch:
-        """The batch of step 0, 1, 2, ...; the same for every way of getting there."""
+    def samples(self, step: int, rank: int = 0, ranks: int = 1) -> npt.NDArray[np.int64]:
+        """The sample numbers that a rank takes of step 0, 1, 2, ...: row i of the step is row i // ranks of rank
+        i % ranks."""
+        if not 0 <= rank < ranks <= self.batch_sequences:
+            raise ValueError(
+                f"rank {rank} of {ranks}: there may be 1 to {self.batch_sequences} ranks, as many as a step has rows"
+            )
         first = step * self.batch_sequences
-        located = self.schedule.locate(np.arange(first, first + self.batch_sequences))
-        rows = [
-            _row(self.streams[source], row, self.sequence_length)
-            for source, row in zip(located.source, located.row, strict=True)
-        ]
-        return _batch(rows, located.source)
+        return np.arange(first + rank, first + self.batch_sequences, ranks)
+
+    def _located(
+        self, step: int, rank: int, ranks: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Source and row of each sample of a step. Some steps are looked up at once, which for small batches is most of
+        the cost of a batch; the last ones are kept."""
+        at_once = max(1, SAMPLES_LOCATED * ranks // self.batch_sequences)
+        block = step // at_once
+        key = (block, rank, ranks)
+        if key not in self._blocks:
+            steps = range(block * at_once, (block + 1) * at_once)
+            found = self.schedule.locate(np.stack([self.samples(number, rank, ranks) for number in steps]))
+            self._blocks.clear()
+            self._blocks[key] = (found.source, found.row)
+        sources, rows = self._blocks[key]
+        return sources[step % at_once], rows[step % at_once]
+
+    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> Batch:
+        """The batch of step 0, 1, 2, ..., or what a rank takes of it; the same for every way of getting there.
+
+        ValueError when a shard was changed since it was written.
+        """
+        return self._rows(*self._located(step, rank, ranks))
 
     def validation_batch(self, source: str, sequences: int) -> Batch:
         """The first rows of the validation tokens of a source, at most `sequences` of them."""
         stream = self.validation[source]
         count = min(sequences, _rows(stream, self.sequence_length))
-        rows = [_row(stream, row, self.sequence_length) for row in range(count)]
-        return _batch(rows, np.full(count, self.sources.index(source), np.int64))
+        both = np.empty((count, self.sequence_length + 1), np.int64)
+        stream.rows(np.arange(count, dtype=np.int64) * self.sequence_length, both)
+        return _batch(both, np.full(count, self.sources.index(source), np.int64))
+
+    def document_numbers(self, step: int, rank: int = 0, ranks: int = 1) -> Tensor:
+        """For the tokens of `batch` the number of their document within the row, [B, T] int64: 0 for the one that the
+        row begins in, one more at each that begins after. Attention that stays within documents compares them."""
+        located, length = self.schedule.locate(self.samples(step, rank, ranks)), self.sequence_length
+        begins = np.zeros((len(located.row), length), np.int64)
+        for number, (source, row) in enumerate(
+            zip(located.source.tolist(), located.row.tolist(), strict=True)
+        ):
+            start = row * length
+            begins[number, self.streams[source].boundaries(start + 1, start + length) - start] = 1
+        return torch.from_numpy(begins.cumsum(axis=1))
+
+    def _rows(self, sources: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> Batch:
+        both = np.empty((len(rows), self.sequence_length + 1), np.int64)
+        for source, stream in enumerate(self.streams):
+            if len(places := np.flatnonzero(sources == source)):
+                stream.rows(rows[places] * self.sequence_length, both, places)
+        return _batch(both, sources)
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits that differ when a step would see other tokens.
-
-        Of the order of rows, their length, the tokenizer, and for each source its name, number of tokens and
-        the 4,096 tokens at both ends: a run built again with other documents has another one, without reading
-        it all.
-        """
-        digest = hashlib.sha256()
+        """16 hex digits that differ when a step would see other tokens: of the order of rows, their length, the
+        tokenizer, and each source's name and index, which holds the checksums of all its tokens."""
         head = [self.schedule.fingerprint, self.sequence_length, self.batch_sequences, self.tokenizer.sha256]
-        digest.update(json.dumps([head, self.sources, list(map(len, self.streams))]).encode("ascii"))
-        for stream in self.streams:
-            length = len(stream)
-            for start in (0, max(0, length - _SAMPLED_TOKENS)):
-                digest.update(stream.slice(start, min(length, start + _SAMPLED_TOKENS)).tobytes())
-        return digest.hexdigest()[:16]
+        content = json.dumps([head, self.sources, self.digests])
+        return hashlib.sha256(content.encode("ascii")).hexdigest()[:16]
 
 
 def open_data(run: Path, config: Mapping[str, object], settings: TrainSettings) -> TrainingData:
     """Opens the shards of a run, checks them against its tokenizer and renormalises the mixture over the
     sources.
 
-    A source of the mixture without a single row is left out, as is a source with shards that the mixture does
-    not name; each gives a message. ValueError when nothing is left, or when a shard was made with another
-    tokenizer.
+    What epochs and caps of a mixture mean is planned with the budget of the run (`tokens`), not with the steps of one
+    training. A source of the mixture without a single row is left out, as is a source with shards that the mixture does
+    not name; each gives a message. ValueError when nothing is left, when a shard is missing, cut or left over, or
+    when the shards were made with another tokenizer. No shard is opened: that is done when a batch wants it.
     """
     tokenizer = run_tokenizer(run).identity
-    mixture = config.get("mixture", "llama1")
-    if not isinstance(mixture, str | Mapping):
-        raise ValueError(f"mixture: {mixture!r} must be a name, a file or a table of shares")
-    shares = load_mixture(mixture).shares
+    asked = config.get("mixture", "llama1")
+    if not isinstance(asked, str | Mapping):
+        raise ValueError(f"mixture: {asked!r} must be a name, a file or a table of shares, weights or epochs")
+    mixture = load_mixture(asked)
     messages: list[str] = []
     streams: dict[str, TokenStream] = {}
+    digests: dict[str, str] = {}
     validation: dict[str, TokenStream] = {}
-    for source in sorted(shares):
-        if stream := _open(run, source, "train", tokenizer, settings.sequence_length, messages):
-            streams[source] = stream
-            held_out = _open(run, source, "validation", tokenizer, settings.sequence_length, messages)
+    for source in sorted(mixture.sources):
+        index = _index(run, source, tokenizer)
+        if stream := _open(run, index, source, "train", settings.sequence_length, messages):
+            assert index is not None
+            streams[source], digests[source] = stream, index.digest
+            held_out = _open(run, index, source, "validation", settings.sequence_length, messages)
             if held_out:
                 validation[source] = held_out
     folder = run / "shards"
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_dir() and path.name not in shares:
+        if path.is_dir() and path.name not in mixture.sources:
             messages.append(f"{path.name}: left out: the mixture has no share for it")
     if not streams:
         raise ValueError(
@@ -127,6 +176,8 @@ def open_data(run: Path, config: Mapping[str, object], settings: TrainSettings) 
             "add input, or lower train.sequence_length"
         )
     names = tuple(streams)
+    tokens = {name: len(stream) for name, stream in streams.items()}
+    shares = plan_mixture(mixture, tokens, parse_count(config.get("tokens", "1.4T"))).shares
     weights = integer_weights([shares[name] for name in names])
     rows = [_rows(stream, settings.sequence_length) for stream in streams.values()]
     return TrainingData(
@@ -134,6 +185,7 @@ def open_data(run: Path, config: Mapping[str, object], settings: TrainSettings) 
         sources=names,
         shares=tuple(weight / sum(weights) for weight in weights),
         streams=tuple(streams.values()),
+        digests=tuple(digests.values()),
         validation=validation,
         schedule=Schedule(weights, rows, settings.seed),
         sequence_length=settings.sequence_length,
@@ -142,21 +194,26 @@ def open_data(run: Path, config: Mapping[str, object], settings: TrainSettings) 
     )
 
 
+def _index(run: Path, source: str, tokenizer: TokenizerIdentity) -> ShardIndex | None:
+    """The index of a source's shards, which are all there; None when the run has no folder for the source."""
+    folder = run / "shards" / source
+    if not folder.is_dir():
+        return None
+    index = read_index(folder)
+    check_compatible(index.metadata("train"), tokenizer, str(folder / INDEX_NAME))
+    check_source(folder, index, source)
+    check_files(folder, index)
+    return index
+
+
 def _open(
-    run: Path, source: str, split: str, tokenizer: TokenizerIdentity, length: int, messages: list[str]
+    run: Path, index: ShardIndex | None, source: str, split: str, length: int, messages: list[str]
 ) -> TokenStream | None:
     """The tokens of a source, or None and a message when they are not enough for one row."""
-    paths = list_shards(run / "shards" / source, split)
-    if not paths:
+    if index is None or not index.splits[split]:
         messages.append(f"{source}: no {split} shards, left out of {_purpose(split)}")
         return None
-    stream = TokenStream(paths)
-    check_compatible(stream.metadata, tokenizer, str(paths[0]))
-    if (stream.metadata.source, stream.metadata.split) != (source, split):
-        raise ValueError(
-            f"{paths[0]}: holds {stream.metadata.split} tokens of {stream.metadata.source}, "
-            f"not {split} tokens of {source}: build the shards again"
-        )
+    stream = TokenStream(run / "shards" / source, index, split)
     if _rows(stream, length) < 1:
         messages.append(
             f"{source}: {len(stream)} {split} tokens are less than a row of {length + 1}, "
@@ -174,11 +231,6 @@ def _rows(stream: TokenStream, length: int) -> int:
     return (len(stream) - 1) // length
 
 
-def _row(stream: TokenStream, row: int, length: int) -> npt.NDArray[np.int64]:
-    start = int(row) * length
-    return stream.slice(start, start + length + 1).astype(np.int64)
-
-
-def _batch(rows: Sequence[npt.NDArray[np.int64]], sources: npt.NDArray[np.int64]) -> Batch:
-    both = torch.from_numpy(np.stack(rows))  # [B, T + 1]
+def _batch(rows: npt.NDArray[np.int64], sources: npt.NDArray[np.int64]) -> Batch:
+    both = torch.from_numpy(rows)  # [B, T + 1]
     return Batch(both[:, :-1], both[:, 1:], sources)

@@ -1,4 +1,4 @@
-"""Mixtures: the published table, checked shares, and the plan for a budget."""
+"""Mixtures: the tables that ship, and checked shares, weights, epochs and caps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mixtures.mixture import Mixture, llama1_table, load_mixture, parse_count, plan_mixture
+from mixtures.mixture import Mixture, load_mixture, parse_count, plan_mixture
+from mixtures.published import llama1_table
 from stages.document import SOURCES
 
 
@@ -16,9 +17,7 @@ def error_of(*arguments: object) -> str:
     return str(error.value)
 
 
-def test_holds_the_table_of_the_paper() -> None:
-    table = llama1_table()
-    assert tuple(table) == SOURCES
+def test_ships_the_table_of_the_paper() -> None:
     assert load_mixture("llama1").shares == {
         "commoncrawl": 0.67,
         "c4": 0.15,
@@ -28,25 +27,53 @@ def test_holds_the_table_of_the_paper() -> None:
         "arxiv": 0.025,
         "stackexchange": 0.02,
     }
-    assert sum(row.disk for row in table.values()) == 4_749_000_000_000
-    assert sum(row.reference_tokens for row in table.values()) == 1_210_000_000_000
+    assert load_mixture("llama1").shares == {source: row.share for source, row in llama1_table().items()}
 
 
-def test_reads_shares_from_a_table_or_a_file(tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_text("books: 0.25\narxiv: {share: 0.75}\n")
-    expected = {"books": 0.25, "arxiv": 0.75}
-    assert load_mixture("mine.yaml", tmp_path).shares == expected
-    assert load_mixture(tmp_path / "mine.yaml").shares == expected
-    assert load_mixture({"sources": expected}).shares == expected
+@pytest.mark.parametrize("name", ["llama1", "redpajama", "slimpajama"])
+def test_ships_mixtures_of_all_seven_sources(name: str) -> None:
+    mixture = load_mixture(name)
+    assert mixture.sources == SOURCES
+    assert sum(mixture.shares.values()) == pytest.approx(1)
 
 
-def test_divides_by_the_sum_only_when_asked() -> None:
-    table = {"books": 1, "arxiv": 3}
-    assert error_of(table) == "mixture: the shares sum to 4: make them sum to 1, or divide each by 4"
-    mixture = load_mixture(table, normalize=True)
-    assert mixture.shares == {"books": 0.25, "arxiv": 0.75}
-    assert mixture.message == "mixture: the shares sum to 4 and were divided by it"
-    assert load_mixture({"books": 0.5, "arxiv": 0.5000005}).message == ""
+def test_ships_the_open_reproductions_as_they_are() -> None:
+    reproduction = load_mixture("redpajama").shares
+    assert reproduction["commoncrawl"] == pytest.approx(0.7256, abs=1e-4)
+    assert reproduction["stackexchange"] == pytest.approx(0.0165, abs=1e-4)
+    assert load_mixture("slimpajama").shares["c4"] == pytest.approx(0.267)
+
+
+def test_reads_shares_weights_and_epochs_from_a_table_or_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("weights: {books: 1, arxiv: 3}\nmax_epochs: {arxiv: 2}\n")
+    expected = Mixture({"books": 1.0, "arxiv": 3.0}, "weights", {"arxiv": 2.0})
+    assert load_mixture("mine.yaml", tmp_path) == load_mixture(tmp_path / "mine.yaml") == expected
+    assert load_mixture({"weights": {"books": 1, "arxiv": 3}, "max_epochs": {"arxiv": 2}}) == expected
+    bare = load_mixture({"books": 0.25, "arxiv": 0.75})
+    assert bare == load_mixture({"shares": {"books": 0.25, "arxiv": 0.75}})
+    assert bare.shares == load_mixture({"weights": {"books": 1, "arxiv": 3}}).shares
+    assert load_mixture({"books": 1, "max_epochs": 3}).max_epochs == {"books": 3.0}
+    assert load_mixture({"epochs": {"books": 2.5}}) == Mixture({"books": 2.5}, "epochs")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"books": 0.25, "arxiv": 0.75},
+        {"shares": {"books": 1.0}, "max_epochs": {"books": 2.0}},
+        {"weights": {"books": 7.0, "c4": 2.0}},
+        {"epochs": {"books": 2.0}, "max_epochs": {"books": 3.0}},
+    ],
+)
+def test_writes_the_table_that_it_reads(table: dict[str, object]) -> None:
+    assert load_mixture(table).as_table() == table
+
+
+def test_refuses_shares_of_another_sum() -> None:
+    assert error_of({"books": 1, "arxiv": 3}) == (
+        "mixture: the shares sum to 4: make them sum to 1, or write them as weights: {...}"
+    )
+    assert load_mixture({"books": 0.5, "arxiv": 0.5000005}).kind == "shares"
 
 
 def test_names_file_and_key_of_what_is_wrong(tmp_path: Path) -> None:
@@ -54,47 +81,31 @@ def test_names_file_and_key_of_what_is_wrong(tmp_path: Path) -> None:
     path.write_text("wikipdia: 1.0")
     assert error_of(path) == f"{path}: unknown source 'wikipdia': did you mean wikipedia?"
     path.write_text("books: -1")
-    assert error_of(path) == f"{path}: books: share -1: give a positive number, or leave the source out"
+    assert error_of(path) == f"{path}: books: shares -1: give a positive number, or leave it out"
     path.write_text("books: [")
     assert error_of(path).startswith(f"{path}: not YAML (")
     assert "\n" not in error_of(path)
     path.write_text("- books")
-    assert error_of(path) == f"{path}: expected a table of shares, for example commoncrawl: 0.67"
-    assert error_of("llama9", tmp_path).startswith("mixture llama9: neither a file nor one of llama1:")
-    for wrong in (True, float("nan"), "0.5", None, 0):
-        assert "give a positive number" in error_of({"books": wrong})
-
-
-def test_gives_the_published_epochs_for_the_published_sizes() -> None:
-    published = llama1_table()
-    unique = {source: int(row.share * 1.4e12 / row.epochs) for source, row in published.items()}
-    plan = plan_mixture(load_mixture("llama1"), unique, parse_count("1.4T"))
-    assert [round(row.epochs or 0, 2) for row in plan.rows] == [1.10, 1.06, 0.64, 2.45, 2.23, 1.06, 1.03]
-    assert [row.llama1_epochs for row in plan.rows] == [row.epochs for row in published.values()]
-    assert sum(row.tokens_at_budget for row in plan.rows) == 1_400_000_000_000
-    assert plan.rows[0].tokens_at_budget == 938_000_000_000
-    assert (plan.absent, plan.unplanned) == ((), ())
-
-
-def test_gives_the_share_of_absent_sources_to_the_others() -> None:
-    mixture = Mixture({"books": 0.5, "arxiv": 0.3, "github": 0.2})
-    plan = plan_mixture(mixture, {"books": 100, "arxiv": 100, "github": 0, "c4": 5}, 1001, {"books": 350})
-    assert plan.absent == ("github",)
-    assert plan.unplanned == ("c4",)
-    assert [row.share_present for row in plan.rows] == pytest.approx([0.625, 0.375, 0.0])
-    assert [row.tokens_at_budget for row in plan.rows] == [626, 375, 0]
-    assert plan.rows[2].epochs is None
-    assert [row.bytes_per_token for row in plan.rows] == [3.5, None, None]
-
-
-def test_warns_above_four_epochs() -> None:
-    mixture = Mixture({"books": 0.5, "arxiv": 0.5})
-    at, above = plan_mixture(mixture, {"books": 100, "arxiv": 99}, 800).rows
-    assert at.warnings == ()
-    assert above.warnings == ("read 4.0 times: above 4 epochs repeated tokens teach less",)
-    assert plan_mixture(mixture, {"books": 100, "arxiv": 99}, 800).as_json()[1]["warnings"] == list(
-        above.warnings
+    assert error_of(path) == (
+        f"{path}: expected a table, for example shares: {{commoncrawl: 0.67, books: 0.33}}"
     )
+    path.write_text("weights: {books: 1}\nmax_epoch: 4")
+    assert error_of(path) == f"{path}: unknown key 'max_epoch': did you mean max_epochs?"
+    path.write_text("weights: {books: 1}\nbooks: 4")
+    assert error_of(path) == f"{path}: unknown key 'books': only weights and max_epochs may stand here"
+    path.write_text("weights: {books: 1}\nepochs: {arxiv: 4}")
+    assert error_of(path) == f"{path}: weights and epochs: give one of them for all sources"
+    path.write_text("weights: {books: 1}\nmax_epochs: {arxiv: 4}")
+    assert error_of(path) == (f"{path}: max_epochs: arxiv has no share: give it one, or leave the cap out")
+    path.write_text("weights: {}")
+    assert error_of(path).startswith(f"{path}: weights: expected a table")
+    assert error_of("llama9", tmp_path) == (
+        "mixture llama9: neither a file nor one of llama1, redpajama, slimpajama: correct the name or the path"
+    )
+    for wrong in (True, float("nan"), float("inf"), 1e300, "0.5", None, 0):
+        assert "give a positive number" in error_of({"books": wrong})
+        if wrong is not None:
+            assert "max_epochs" in error_of({"books": 1, "max_epochs": wrong})
 
 
 def test_renormalises_over_what_is_present() -> None:
@@ -104,14 +115,52 @@ def test_renormalises_over_what_is_present() -> None:
     )
     with pytest.raises(ValueError, match="nothing is there of any of its sources"):
         mixture.present({"c4": 3})
-    with pytest.raises(ValueError, match="tokens 0: plan for at least one"):
-        plan_mixture(mixture, {"books": 1}, 0)
+
+
+def test_shares_follow_from_epochs_and_sizes() -> None:
+    mixture = Mixture({"books": 3.0, "arxiv": 1.0}, "epochs")
+    assert mixture.present({"books": 100, "arxiv": 300, "c4": 5}) == {"books": 0.5, "arxiv": 0.5, "c4": 0.0}
+    assert mixture.present({"books": 100, "arxiv": 0}) == {"books": 1.0, "arxiv": 0.0}
+
+
+def test_has_no_shares_without_data_when_they_follow_from_it() -> None:
+    for mixture, named in (
+        (Mixture({"books": 3.0}, "epochs"), "epochs"),
+        (Mixture({"books": 1.0}, "shares", {"books": 4.0}), "max_epochs"),
+    ):
+        with pytest.raises(ValueError, match=f"^mixture: with {named} its shares follow from the tokens"):
+            _ = mixture.shares
+
+
+def test_reads_each_source_as_often_as_its_epochs_say_when_the_budget_is_theirs() -> None:
+    mixture = Mixture({"books": 2.0, "arxiv": 0.5}, "epochs")
+    plan = plan_mixture(mixture, {"books": 100, "arxiv": 400}, 400)
+    assert [row.epochs for row in plan.rows] == [2.0, 0.5]
+    assert plan.shares == {"books": 0.5, "arxiv": 0.5}
+    assert plan.warnings == ()
+
+
+def test_warns_when_the_budget_is_not_that_of_the_epochs() -> None:
+    mixture = Mixture({"books": 2.0, "arxiv": 0.5}, "epochs")
+    plan = plan_mixture(mixture, {"books": 100, "arxiv": 400}, 600)
+    assert [row.epochs for row in plan.rows] == [3.0, 0.75]
+    assert plan.warnings == ("the epochs make 400 tokens: the budget of 600 reads 1.5 times as often",)
+
+
+def test_plans_epochs_without_a_source_that_is_not_there() -> None:
+    mixture = Mixture({"books": 2.0, "arxiv": 0.5}, "epochs")
+    books, arxiv = plan_mixture(mixture, {"books": 100}, 200).rows
+    assert (books.epochs, books.warnings) == (2.0, ())
+    assert (arxiv.epochs, arxiv.warnings) == (None, ("not there",))
+    with pytest.raises(ValueError, match="nothing is there of any of its sources"):
+        plan_mixture(mixture, {}, 200)
 
 
 @pytest.mark.parametrize(
     ("written", "count"),
     [
         ("1.4T", 1400000000000),
+        ("1.0T", 1000000000000),
         ("20M", 20000000),
         ("3k", 3000),
         ("0.5B", 500000000),

@@ -157,6 +157,26 @@ def test_a_parameter_of_another_type_is_refused(tmp_path: Path, step: str, messa
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("parameter", ["comments: dropped", "extraction_threshold: 0.2"])
+def test_parameters_of_the_main_content_need_main_content(tmp_path: Path, parameter: str) -> None:
+    text = "sources: {{commoncrawl: {{inputs: [a], steps: {{read: {{{}}}}}}}}}\nmodels: {{lm: none, reference: none}}\n"
+    name = parameter.partition(":")[0]
+    with pytest.raises(
+        UsageError, match=rf"steps\.read\.{name}: only for main content; set .*main_content: true"
+    ):
+        resolve(settings(tmp_path, text.format(parameter)))
+    resolve(settings(tmp_path, text.format(parameter + ", main_content: true")))
+
+
+def test_weights_of_the_extractor_need_a_source_that_reads_main_content(tmp_path: Path) -> None:
+    text = "sources: {commoncrawl: {inputs: [a]}}\nmodels: {lm: none, reference: none, extraction: article}\n"
+    with pytest.raises(
+        UsageError, match=r"^models\.extraction: article, and no source reads main content; set"
+    ):
+        resolve(settings(tmp_path, text))
+    resolve(settings(tmp_path, text + "recipe: plus\n"))
+
+
 def test_a_model_that_is_given_is_not_trained(tmp_path: Path) -> None:
     text = "sources: {commoncrawl: {inputs: [a]}}\nmodels: {lm: lms, reference: r.bin}\n"
     names = [name for name, _ in resolve(settings(tmp_path, text))["commoncrawl"].named()]

@@ -1,9 +1,8 @@
-"""Token shards: what is written is read back, and what is wrong is named."""
+"""The format of token shards and their writer."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,73 +11,67 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 import pytest
 
-from tokenizer import shards
-from tokenizer.shards import (
-    Shard,
-    ShardMetadata,
-    ShardSize,
-    TokenizerIdentity,
-    TokenStream,
-    check_compatible,
-    list_shards,
-    shard_name,
-    token_batch,
-    token_dtype,
-    write_shard,
-)
-from tokenizer.verification import verify_shard
-
-TOKENIZER = TokenizerIdentity("ab" * 32, 300, 1, 2)
-METADATA = ShardMetadata(TOKENIZER, "books", "train")
-DOCUMENTS = [[1, 10, 11, 2], [1, 2], [1, 20, 21, 22, 23, 2], [1, 30, 2], [1, 40, 41, 2]]
-FLAT = [token for document in DOCUMENTS for token in document]
-
-
-def batch(documents: list[list[int]], first: int = 0, part: int = 7) -> pa.RecordBatch:
-    numbers = range(first, first + len(documents))
-    tokens = [np.array(document, np.uint16) for document in documents]
-    return token_batch(tokens, [f"d{n}" for n in numbers], [part] * len(tokens), list(numbers), 300)
-
-
-def write(
-    path: Path, documents: list[list[int]], first: int = 0, metadata: ShardMetadata = METADATA
-) -> ShardSize:
-    with path.open("wb") as stream:
-        return write_shard(stream, [batch(documents, first)], metadata)
+from tests.tokenizer.shard_folders import DOCUMENTS, FLAT, METADATA, TOKENIZER, batch, write
+from tokenizer import shard_writer
+from tokenizer.shard_index import BatchEntries
+from tokenizer.shard_writer import write_shard
+from tokenizer.shards import ShardMetadata, check_compatible, token_dtype
 
 
 @pytest.fixture
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(shards, "TOKENS_PER_BATCH", 5)
-    yield
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard_writer, "TOKENS_PER_BATCH", 5)
 
 
-def test_reads_back_what_was_written(tmp_path: Path, small_batches: None) -> None:
-    path = tmp_path / "train-00000-of-00001.arrow"
-    assert write(path, DOCUMENTS) == ShardSize(documents=5, tokens=19)
-    shard = Shard.open(path)
-    assert shard.metadata == METADATA
-    assert (shard.documents, len(shard), shard.starts.tolist()) == (5, 19, [0, 6, 12, 19])
-    assert np.concatenate(shard.tokens).tolist() == FLAT
-    assert [offsets.tolist() for offsets in shard.offsets] == [[0, 4, 6], [0, 6], [0, 3, 7]]
-    assert {view.dtype for view in shard.tokens} == {np.dtype(np.uint16)}
-    assert verify_shard(path, TOKENIZER) == []
+def test_says_what_each_record_batch_holds(tmp_path: Path, small_batches: None) -> None:
+    entry = write(tmp_path / "train-00000-of-00001.arrow", DOCUMENTS)
+    assert (entry.batches.tokens, entry.batches.documents) == ((6, 6, 7), (2, 1, 2))
+    assert (entry.tokens, entry.documents) == (19, 5)
+    assert len(set(entry.batches.checksums)) == 3
 
 
-def test_reads_tokens_without_a_copy(tmp_path: Path) -> None:
+def test_is_a_plain_arrow_file_for_others(tmp_path: Path, small_batches: None) -> None:
     path = tmp_path / "train-00000-of-00001.arrow"
     write(path, DOCUMENTS)
-    piece = TokenStream([path]).slice(2, 9)
-    assert piece.tolist() == FLAT[2:9]
-    assert not piece.flags.owndata
-    assert not piece.flags.writeable
+    table = ipc.open_file(pa.memory_map(str(path))).read_all()
+    assert table.column_names == ["tokens", "id", "part", "row"]
+    assert table.column("tokens").to_pylist() == DOCUMENTS
+    assert table.column("id").to_pylist() == ["d0", "d1", "d2", "d3", "d4"]
+    assert table.schema.metadata[b"tokenizer_sha256"].decode() == TOKENIZER.sha256
 
 
-def test_writes_the_same_bytes_however_documents_come(small_batches: None) -> None:
-    def written(batches: list[pa.RecordBatch]) -> bytes:
+def test_is_read_as_datasets_reads_it(tmp_path: Path, small_batches: None) -> None:
+    """datasets' `arrow` loader opens a stream first and, as that fails, a file; then it takes batch by batch."""
+    path = tmp_path / "train-00000-of-00001.arrow"
+    write(path, DOCUMENTS)
+    with path.open("rb") as stream:
+        with pytest.raises(pa.ArrowInvalid):
+            ipc.open_stream(stream)
+        stream.seek(0)
+        reader = ipc.open_file(stream)
+        batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+    table = pa.Table.from_batches(batches)
+    assert [token for tokens in table.column("tokens").to_pylist() for token in tokens] == FLAT
+
+
+def test_datasets_loads_a_folder_of_shards(tmp_path: Path, small_batches: None) -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    write(tmp_path / "train-00000-of-00002.arrow", DOCUMENTS[:3])
+    write(tmp_path / "train-00001-of-00002.arrow", DOCUMENTS[3:], first=3)
+    found = datasets.load_dataset(
+        "arrow",
+        data_files=sorted(str(path) for path in tmp_path.glob("*.arrow")),
+        split="train",
+        cache_dir=str(tmp_path / "cache"),
+    )
+    assert found["tokens"] == DOCUMENTS
+
+
+def test_writes_the_same_bytes_however_the_documents_come(small_batches: None) -> None:
+    def written(batches: list[pa.RecordBatch]) -> tuple[bytes, BatchEntries]:
         stream = io.BytesIO()
-        write_shard(stream, batches, METADATA)
-        return stream.getvalue()
+        entries = write_shard(stream, batches, METADATA)
+        return stream.getvalue(), entries
 
     whole = written([batch(DOCUMENTS)])
     assert written([batch([d], n) for n, d in enumerate(DOCUMENTS)]) == whole
@@ -88,49 +81,11 @@ def test_writes_the_same_bytes_however_documents_come(small_batches: None) -> No
 
 def test_leaves_the_stream_open() -> None:
     stream = io.BytesIO()
-    assert write_shard(stream, [], METADATA) == ShardSize(0, 0)
+    assert write_shard(stream, [], METADATA) == BatchEntries()
     assert not stream.closed
 
 
-def test_joins_shards_in_the_order_of_their_names(tmp_path: Path, small_batches: None) -> None:
-    first, empty, last = (tmp_path / shard_name("train", number, 3) for number in range(3))
-    write(first, DOCUMENTS[:2])
-    write(empty, [])
-    write(last, DOCUMENTS[2:], first=2)
-    stream = TokenStream([last, first, empty])
-    assert (len(stream), stream.documents) == (19, 5)
-    for start in range(20):
-        for stop in range(start, 20):
-            assert stream.slice(start, stop).tolist() == FLAT[start:stop]
-            assert stream.slice(start, stop).dtype == np.uint16
-    owners = [f"d{n}" for n, document in enumerate(DOCUMENTS) for _ in document]
-    assert [stream.document_at(token) for token in range(19)] == [(id, 7, int(id[1:])) for id in owners]
-
-
-def test_refuses_a_range_outside_the_stream(tmp_path: Path) -> None:
-    path = tmp_path / "train-00000-of-00001.arrow"
-    write(path, DOCUMENTS)
-    stream = TokenStream([path])
-    for start, stop in ((0, 20), (-1, 3), (5, 4)):
-        with pytest.raises(IndexError, match="of books, which has 19"):
-            stream.slice(start, stop)
-    with pytest.raises(IndexError):
-        stream.document_at(19)
-
-
-def test_refuses_shards_of_two_kinds_together(tmp_path: Path) -> None:
-    first, second = tmp_path / "train-00000-of-00002.arrow", tmp_path / "train-00001-of-00002.arrow"
-    write(first, DOCUMENTS)
-    write(second, DOCUMENTS, metadata=replace(METADATA, source="c4"))
-    with pytest.raises(
-        ValueError, match=r"train-00001-of-00002.arrow: .* build all shards of a source in one run"
-    ):
-        TokenStream([first, second])
-    with pytest.raises(ValueError, match="no token shard was given"):
-        TokenStream([])
-
-
-def test_refuses_another_tokenizer(tmp_path: Path) -> None:
+def test_refuses_another_tokenizer() -> None:
     check_compatible(METADATA, TOKENIZER, "x.arrow")
     with pytest.raises(ValueError) as error:
         check_compatible(METADATA, replace(TOKENIZER, sha256="cd" * 32), "x.arrow")
@@ -140,73 +95,17 @@ def test_refuses_another_tokenizer(tmp_path: Path) -> None:
     )
 
 
-def test_names_what_is_no_shard(tmp_path: Path) -> None:
-    path = tmp_path / "train-00000-of-00001.arrow"
-    write(path, DOCUMENTS)
-    good = path.read_bytes()
-    for content in (b"", b"nothing of the kind", good[:200], good[: len(good) // 2], good[-300:]):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match="cannot be read as a token shard"):
-            Shard.open(path)
-        assert len(verify_shard(path, TOKENIZER)) == 1
-    with ipc.new_file(str(path), pa.schema([("tokens", pa.int8())])):
-        pass
-    with pytest.raises(ValueError, match="token shard format '', this version reads '1'"):
-        Shard.open(path)
-    with ipc.new_file(str(path), pa.schema([("tokens", pa.int8())], METADATA.schema().metadata)):
-        pass
-    with pytest.raises(ValueError, match="the columns are not those of a token shard"):
-        Shard.open(path)
-    with pytest.raises(ValueError, match="cannot be read as a token shard"):
-        Shard.open(tmp_path / "absent.arrow")
-
-
-def test_survives_damage_anywhere(tmp_path: Path) -> None:
-    path = tmp_path / "train-00000-of-00001.arrow"
-    write(path, DOCUMENTS)
-    good = path.read_bytes()
-    messages = []
-    for position in range(0, len(good), 3):
-        path.write_bytes(good[:position] + bytes([good[position] ^ 0xFF]) + good[position + 1 :])
-        try:
-            Shard.open(path)
-        except ValueError as error:
-            messages.append(str(error))
-        verify_shard(path, TOKENIZER)
-    assert len(messages) > 50
-    assert all(message.startswith(f"{path}: ") and "\n" not in message for message in messages)
-    assert any("too small in array of type string" in message for message in messages)
-
-
-def test_finds_every_kind_of_wrong_document(tmp_path: Path) -> None:
-    path = tmp_path / "train-00000-of-00001.arrow"
-    wrong = [[5, 2], [1, 5], [1, 2, 5, 2], [1, 300, 2], [], [1, 5, 2]]
-    write(path, wrong, first=-1)
-    assert [problem.removeprefix(f"{path}: ") for problem in verify_shard(path, TOKENIZER)] == [
-        "2 documents do not begin with BOS",
-        "2 documents do not end with EOS",
-        "1 BOS or EOS within a document",
-        "1 tokens outside the vocabulary",
-        "1 documents with a negative part or row",
-    ]
-
-
-def test_lists_a_whole_set_of_shards_only(tmp_path: Path) -> None:
-    assert list_shards(tmp_path, "train") == []
-    for number in (0, 1):
-        write(tmp_path / shard_name("train", number, 2), DOCUMENTS)
-    write(tmp_path / shard_name("validation", 0, 1), DOCUMENTS)
-    assert [path.name for path in list_shards(tmp_path, "train")] == [
-        "train-00000-of-00002.arrow",
-        "train-00001-of-00002.arrow",
-    ]
-    write(tmp_path / shard_name("train", 2, 3), DOCUMENTS)
-    with pytest.raises(ValueError, match=r"train-00002-of-00003.arrow: left from another run"):
-        list_shards(tmp_path, "train")
-    (tmp_path / shard_name("train", 2, 3)).unlink()
-    (tmp_path / shard_name("train", 0, 2)).unlink()
-    with pytest.raises(ValueError, match=r"train-00000-of-00002.arrow: missing"):
-        list_shards(tmp_path, "train")
+def test_names_the_columns_and_versions_that_are_no_shard() -> None:
+    schema = METADATA.schema()
+    assert ShardMetadata.from_schema(schema, "x.arrow") == METADATA
+    other = pa.schema([("tokens", pa.int8())])
+    with pytest.raises(ValueError, match=r"x.arrow: token shard format '', this version reads '2'"):
+        ShardMetadata.from_schema(other, "x.arrow")
+    with pytest.raises(ValueError, match=r"x.arrow: the columns are not those of a token shard"):
+        ShardMetadata.from_schema(other.with_metadata(schema.metadata), "x.arrow")
+    damaged = {**schema.metadata, b"eos_id": b"two"}
+    with pytest.raises(ValueError, match=r"x.arrow: damaged shard metadata"):
+        ShardMetadata.from_schema(schema.with_metadata(damaged), "x.arrow")
 
 
 def test_uses_the_smallest_type_that_holds_the_vocabulary() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +13,10 @@ import pytest
 import sentencepiece
 
 from tokenizer import training
-from tokenizer.training import cut_line, sample_fraction_keeps, train_tokenizer
+from tokenizer.sentencepiece_model import TRAINER_FIELD, _fields
+from tokenizer.training import LLAMA_SETTINGS, cut_line, train_tokenizer
 
+ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ["The cat sat on the mat in 2023.\n\nThe dog  sat there too.", "Der Hund saß auf dem Weg 45.\n"] * 20
 
 
@@ -29,15 +35,20 @@ def test_trains_a_model_laid_out_as_llamas(tmp_path: Path) -> None:
     assert (len(pieces), model.pad_id()) == (320, -1)
     assert not any(len(piece) > 1 and any(c.isdigit() for c in piece) for piece in pieces[259:])
     assert model.decode(model.encode("  two  spaces ☃ ")) == "  two  spaces ☃ "
-    assert {**report, "sha256": ""} == {
+    fed = b"".join(line.encode() + b"\n" for text in TEXTS for line in text.split("\n") if line)
+    assert report == {
         "vocabulary": 320,
-        "documents": 40,
-        "lines": 60,
-        "bytes": 20 * (31 + 23 + 29),
-        "lines_cut": 0,
-        "sha256": "",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "settings": LLAMA_SETTINGS,
+        "sample": {
+            "documents": 40,
+            "lines": 60,
+            "bytes": 20 * (31 + 23 + 29),
+            "lines_cut": 0,
+            "lines_skipped": 0,
+            "sha256": hashlib.sha256(fed).hexdigest(),
+        },
     }
-    assert len(str(report["sha256"])) == 64
     assert [file.name for file in tmp_path.iterdir()] == ["tokenizer.model"]
 
 
@@ -47,7 +58,7 @@ def test_gives_the_same_bytes_each_time_and_the_same_pieces_for_any_number_of_th
     first = train_tokenizer(TEXTS, tmp_path / "a.model", vocabulary=320)
     assert train_tokenizer(iter(TEXTS), tmp_path / "b.model", vocabulary=320) == first
     for threads in (1, 3):
-        monkeypatch.setattr(training, "THREADS", threads)
+        monkeypatch.setattr(training, "LLAMA_SETTINGS", {**LLAMA_SETTINGS, "num_threads": threads})
         train_tokenizer(TEXTS, tmp_path / "c.model", vocabulary=320)
         assert pieces_of(tmp_path / "c.model") == pieces_of(tmp_path / "a.model")
 
@@ -55,8 +66,8 @@ def test_gives_the_same_bytes_each_time_and_the_same_pieces_for_any_number_of_th
 def test_leaves_out_no_long_line(tmp_path: Path) -> None:
     texts = ["zebra quagga " * 1000 + "\n" + "ok" * 5, "wombat\u2585numbat"]
     report = train_tokenizer(texts, tmp_path / "m", vocabulary=290)
-    assert report["lines_cut"] == 2
-    assert report["lines"] == 4 + 1 + 2
+    assert report["sample"]["lines_cut"] == 2
+    assert report["sample"]["lines"] == 4 + 1 + 2
     assert any("zebra" in piece for piece in pieces_of(tmp_path / "m"))
 
 
@@ -104,11 +115,57 @@ def test_raises_what_reading_the_texts_raises(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_samples_by_name_and_only_adds_when_the_fraction_grows() -> None:
-    ids = [str(number) for number in range(4000)]
-    small, large = ({id for id in ids if sample_fraction_keeps(1, "books", id, f)} for f in (0.1, 0.3))
-    assert small < large
-    assert 340 <= len(small) <= 460
-    assert all(sample_fraction_keeps(1, "books", id, 1.0) for id in ids)
-    assert not any(sample_fraction_keeps(1, "books", id, 0.0) for id in ids)
-    assert small != {id for id in ids if sample_fraction_keeps(2, "books", id, 0.1)}
+# The trainer spec of LLaMA's released tokenizer.model by the field numbers of sentencepiece_model.proto, as far as it
+# is not empty or SentencePiece's default; without the names of the input files. Floats as their bytes.
+LLAMA_SPEC = {
+    3: 2,  # BPE
+    4: 32_000,
+    7: b"text",
+    10: struct.pack("<f", 0.99995),
+    11: 200_000_000,
+    14: 1_000_000,
+    15: struct.pack("<f", 0.75),
+    16: 80,
+    17: 2,
+    18: 4192,
+    19: 1,  # shuffle_input_sentence
+    20: 16,  # max_sentencepiece_length
+    21: 1,  # split_by_unicode_script
+    22: 1,  # split_by_whitespace
+    23: 1,  # split_by_number
+    24: 0,  # treat_whitespace_as_suffix
+    25: 1,  # split_digits
+    26: 1,  # allow_whitespace_only_pieces
+    33: 1,  # hard_vocab_limit
+    35: 1,  # byte_fallback
+    40: 0,
+    41: 1,
+    42: 2,
+    43: (1 << 64) - 1,
+    44: " \u2047 ".encode(),
+}
+
+
+def test_the_model_carries_the_settings_of_llamas(tmp_path: Path) -> None:
+    train_tokenizer(TEXTS, tmp_path / "m", vocabulary=320)
+    fields = dict(_fields((tmp_path / "m").read_bytes()))
+    trainer, normalizer = fields[TRAINER_FIELD], fields[3]
+    assert isinstance(trainer, bytes) and isinstance(normalizer, bytes)
+    assert dict(_fields(trainer)) == {**LLAMA_SPEC, 4: 320}
+    assert dict(_fields(normalizer)) == {1: b"identity", 2: b"", 3: 1, 4: 0}
+
+
+def test_sentencepiece_skips_none_of_the_lines(tmp_path: Path) -> None:
+    """SentencePiece says on stderr how many sentences it loaded and skipped, when it is allowed to."""
+    code = f"""
+from tokenizer import training
+import sentencepiece
+train = sentencepiece.SentencePieceTrainer.train
+sentencepiece.SentencePieceTrainer.train = lambda **given: train(**(given | {{"minloglevel": 0}}))
+texts = ["zebra quagga " * 1000 + "\\n" + "ok" * 5, "wombat\\u2585numbat", "x\\0y", "\\t", " "]
+print(training.train_tokenizer(texts, {str(tmp_path / "m")!r}, 290)["sample"]["lines"])
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert f"Loaded all {int(ended.stdout)} sentences" in ended.stderr
+    assert "Skipped 0 too long sentences" in ended.stderr or "Skipped" not in ended.stderr
+    assert "Reserved chars are found" not in ended.stderr

@@ -12,7 +12,9 @@ import torch
 import yaml
 
 from tokenizer.encoding import Encoder
-from tokenizer.shards import ShardMetadata, shard_name, token_batch, write_shard
+from tokenizer.shard_index import ShardEntry, ShardIndex, write_index
+from tokenizer.shard_writer import token_batch, write_shard
+from tokenizer.shards import ShardMetadata, shard_name
 
 # Two sources of different text, so that their losses and their shares can be told apart.
 TEXTS = {
@@ -51,8 +53,7 @@ def make_run(tmp_path: Path, tokenizer_model: bytes) -> MakeRun:
         model = run / "tokenizer" / "tokenizer.model"
         model.write_bytes(tokenizer_model)
         for source, text in TEXTS.items():
-            write_split(run, source, "train", [text * 6] * 12)
-            write_split(run, source, "validation", [text * 4])
+            write_source(run, source, [text * 6] * 12, [text * 4])
         settings = {
             "preset": "tiny",
             "steps": 10,
@@ -69,17 +70,24 @@ def make_run(tmp_path: Path, tokenizer_model: bytes) -> MakeRun:
 
 
 @pytest.fixture
-def write_shards() -> Callable[[Path, str, str, list[str]], None]:
-    return write_split
+def write_shards() -> Callable[[Path, str, list[str], list[str]], None]:
+    return write_source
 
 
-def write_split(run: Path, source: str, split: str, texts: list[str]) -> None:
+def write_source(run: Path, source: str, train: list[str], validation: list[str]) -> None:
+    """The shards of a source, one a split, and their index; rows are numbered through both splits."""
     encoder = Encoder(run / "tokenizer" / "tokenizer.model")
     identity = encoder.identity
     folder = run / "shards" / source
     folder.mkdir(parents=True, exist_ok=True)
-    ids, numbers = [f"{split}-{number}" for number in range(len(texts))], list(range(len(texts)))
-    tokens = [encoder.encode(text) for text in texts]
-    batch = token_batch(tokens, ids, [0] * len(texts), numbers, identity.vocabulary_size)
-    with open(folder / shard_name(split, 0, 1), "wb") as stream:
-        write_shard(stream, [batch], ShardMetadata(identity, source, split))
+    splits, first = {}, 0
+    for split, texts in (("train", train), ("validation", validation)):
+        ids, numbers = [f"{split}-{number}" for number in range(len(texts))], range(first, first + len(texts))
+        tokens = [encoder.encode(text) for text in texts]
+        batch = token_batch(tokens, ids, [0] * len(texts), list(numbers), identity.vocabulary_size)
+        path = folder / shard_name(split, 0, 1)
+        with open(path, "wb") as stream:
+            batches = write_shard(stream, [batch], ShardMetadata(identity, source, split))
+        splits[split] = (ShardEntry(path.name, path.stat().st_size, batches),)
+        first += len(texts)
+    write_index(folder, ShardIndex(source, identity, splits))

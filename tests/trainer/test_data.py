@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from tokenizer.shards import TokenStream, list_shards
+from tokenizer.shard_index import read_index
+from tokenizer.shard_reader import TokenStream
 from trainer.config import read_run_config, train_settings
 from trainer.data import TrainingData, open_data
 
@@ -19,13 +21,18 @@ def opened(run: Path, **overrides: object) -> TrainingData:
     return open_data(run, config, train_settings(config, overrides))
 
 
+def stream_of(run: Path, source: str, split: str = "train") -> TokenStream:
+    folder = run / "shards" / source
+    return TokenStream(folder, read_index(folder), split)
+
+
 def test_targets_are_the_next_tokens_of_the_stream(make_run: MakeRun) -> None:
     run = make_run()
     data = opened(run)
     batch = data.batch(3)
     located = data.schedule.locate(np.arange(12, 16))
     for index, (source, row) in enumerate(zip(located.source, located.row, strict=True)):
-        stream = TokenStream(list_shards(run / "shards" / data.sources[source], "train"))
+        stream = stream_of(run, data.sources[source])
         both = stream.slice(row * 32, row * 32 + 33).tolist()
         assert batch.tokens[index].tolist() == both[:-1]
         assert batch.targets[index].tolist() == both[1:]
@@ -52,13 +59,79 @@ def test_a_batch_does_not_depend_on_how_one_came_to_it(make_run: MakeRun) -> Non
     assert not one.batch(5).tokens.equal(opened(run, seed=8).batch(5).tokens)
 
 
+@pytest.mark.parametrize("ranks", [1, 2, 3, 8])
+def test_any_number_of_ranks_reads_the_same_stream(make_run: MakeRun, ranks: int) -> None:
+    run = make_run()
+    whole = opened(run, batch_sequences=8)
+    parts = [opened(run, batch_sequences=8) for _ in range(ranks)]
+    for step in range(4):
+        expected = whole.batch(step)
+        found = [data.batch(step, rank, ranks) for rank, data in enumerate(parts)]
+        assert sum(len(batch.tokens) for batch in found) == 8
+        for row in range(8):
+            part = found[row % ranks]
+            assert part.tokens[row // ranks].tolist() == expected.tokens[row].tolist()
+            assert part.targets[row // ranks].tolist() == expected.targets[row].tolist()
+            assert part.sources[row // ranks] == expected.sources[row]
+
+
+def test_refuses_a_rank_that_would_read_nothing(make_run: MakeRun) -> None:
+    data = opened(make_run())
+    for rank, ranks in ((0, 5), (2, 2), (-1, 2)):
+        with pytest.raises(ValueError, match=r"rank -?\d of \d: there may be 1 to 4 ranks"):
+            data.batch(0, rank, ranks)
+
+
+def test_beginning_at_any_step_is_a_slice_of_the_stream(make_run: MakeRun) -> None:
+    run = make_run()
+    data = opened(run)
+    whole = torch.cat([data.batch(step).tokens for step in range(30)])
+    for step in range(0, 30, 7):
+        again = opened(run)
+        later = torch.cat([again.batch(number).tokens for number in range(step, 30)])
+        assert later.equal(whole[step * 4 :])
+
+
+def test_numbers_documents_within_a_row(make_run: MakeRun) -> None:
+    data = opened(make_run(), sequence_length=250, batch_sequences=6)
+    batch, numbers = data.batch(0), data.document_numbers(0)
+    begins = (batch.tokens == 1).long()  # BOS
+    begins[:, 0] = 0
+    assert begins.sum() > 2
+    assert numbers.tolist() == begins.cumsum(1).tolist()
+    assert data.document_numbers(0, 1, 3).tolist() == numbers[1::3].tolist()
+
+
+def test_refuses_a_changed_token_at_its_batch(make_run: MakeRun) -> None:
+    run = make_run()
+    path = run / "shards" / "books" / "train-00000-of-00001.arrow"
+    content = bytearray(path.read_bytes())
+    place = content.index(stream_of(run, "books").slice(0, 40).tobytes())
+    content[place + 30] ^= 4
+    path.write_bytes(content)
+    data = opened(run)
+    with pytest.raises(ValueError, match=r"train-00000-of-00001\.arrow: bytes \d+ to \d+ have changed"):
+        for step in range(30):
+            data.batch(step)
+
+
+def test_refuses_missing_and_left_over_shards(make_run: MakeRun) -> None:
+    run = make_run()
+    path = run / "shards" / "books" / "train-00000-of-00001.arrow"
+    shutil.copy(path, path.with_name("train-00001-of-00002.arrow"))
+    with pytest.raises(ValueError, match=r"train-00001-of-00002\.arrow: not in index\.json"):
+        opened(run)
+    path.with_name("train-00001-of-00002.arrow").unlink()
+    path.unlink()
+    with pytest.raises(ValueError, match=r"train-00000-of-00001\.arrow: missing"):
+        opened(run)
+
+
 def test_refuses_shards_of_another_tokenizer(make_run: MakeRun) -> None:
     run = make_run()
     with open(run / "tokenizer" / "tokenizer.model", "ab") as model:
         model.write(b"\x1a\x00")  # an empty trainer_spec more: the same tokenizer in another file
-    with pytest.raises(
-        ValueError, match=r"train-00000-of-00001\.arrow: made with tokenizer \w{12} of 320 pieces"
-    ):
+    with pytest.raises(ValueError, match=r"index\.json: made with tokenizer \w{12} of 320 pieces"):
         opened(run)
 
 
@@ -78,7 +151,7 @@ def test_a_source_without_a_row_is_left_out_with_a_message(make_run: MakeRun) ->
 def test_says_which_validation_tokens_are_too_few(make_run: MakeRun) -> None:
     run = make_run()
     data = opened(run, sequence_length=250)
-    tokens = len(TokenStream(list_shards(run / "shards" / "books", "validation")))
+    tokens = len(stream_of(run, "books", "validation"))
     assert tokens < 251
     assert data.messages[0] == (
         f"books: {tokens} validation tokens are less than a row of 251, left out of validation"
@@ -96,15 +169,23 @@ def test_refuses_a_run_without_tokens(make_run: MakeRun) -> None:
 def test_refuses_shards_that_lie_in_the_folder_of_another_source(make_run: MakeRun) -> None:
     run = make_run()
     shutil.copytree(run / "shards" / "wikipedia", run / "shards" / "books", dirs_exist_ok=True)
-    with pytest.raises(ValueError, match="holds train tokens of wikipedia, not train tokens of books"):
+    with pytest.raises(ValueError, match=r"index\.json: holds tokens of wikipedia, not of books"):
         opened(run)
 
 
-def test_fingerprint_differs_for_other_tokens_order_or_rows(make_run: MakeRun) -> None:
+def test_fingerprint_differs_for_other_tokens_order_or_rows(
+    make_run: MakeRun, write_shards: Callable[[Path, str, list[str], list[str]], None]
+) -> None:
     run, again = make_run("one"), make_run("two")
     fingerprint = opened(run).fingerprint
     assert opened(again).fingerprint == fingerprint
     assert opened(run, seed=8).fingerprint != fingerprint
     assert opened(run, sequence_length=31).fingerprint != fingerprint
+    assert opened(run, batch_sequences=5).fingerprint != fingerprint
+    other = make_run("mixture", {"wikipedia": 0.5, "books": 0.5})
+    assert opened(other).fingerprint != fingerprint
+    changed = make_run("changed")
+    write_shards(changed, "books", ["another text altogether. " * 20] * 12, ["held out"])
+    assert opened(changed).fingerprint != fingerprint
     shutil.rmtree(again / "shards" / "books")
     assert opened(again).fingerprint != fingerprint

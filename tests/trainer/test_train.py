@@ -19,7 +19,7 @@ from trainer.model import MODELS, Transformer
 from trainer.train import train
 
 MakeRun = Callable[..., Path]
-WriteShards = Callable[[Path, str, str, list[str]], None]
+WriteShards = Callable[[Path, str, list[str], list[str]], None]
 
 
 def silent(record: Mapping[str, object]) -> None:
@@ -116,7 +116,7 @@ def test_refuses_to_continue_with_other_settings_or_data(
         ValueError, match=r"made with other settings \(train\.learning_rate was 0\.002 and is 0\.001"
     ):
         train(run, {"learning_rate": 1e-3}, silent)
-    write_shards(run, "books", "train", ["another text altogether. " * 20])
+    write_shards(run, "books", ["another text altogether. " * 20], ["held out"])
     with pytest.raises(ValueError, match=r"step-000005: made on other data"):
         train(run, {}, silent)
 

@@ -1,0 +1,262 @@
+"""The command `plan`: what a mixture reads of each source within a budget, beside the published figures of LLaMA-1.
+
+In: the unique tokens of a finished run (its manifest), typed numbers, or the published ones of another corpus. Out: a
+Markdown table for each budget on stdout, or JSON. Reads two small files of a run, no shards; needs no engine.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import yaml
+
+from mixtures.mixture import Mixture, load_mixture, parse_count, plan_mixture
+from mixtures.planner import MixturePlan, PlannedSource
+from mixtures.published import (
+    LLAMA1,
+    LLAMA1_BUDGET,
+    LLAMA1_SMALLEST_BUDGET,
+    REFERENCES,
+    TOKENIZERS,
+    llama1_table,
+    published_tokens,
+)
+from mixtures.report_text import ABSENT, count, decimal
+from mixtures.report_text import share as per_cent
+
+DEFAULT_BUDGETS = (
+    "1.0T",
+    "1.4T",
+)  # of LLaMA-1's 7B and 13B, and of its 33B and 65B: arXiv:2302.13971, Table 2
+COLUMNS = (
+    "Source",
+    "Asked",
+    "Planned",
+    "Unique tokens",
+    "Tokens read",
+    "Epochs",
+    "Bytes/token",
+    "LLaMA-1 share",
+    "LLaMA-1 unique",
+)
+MAX_FILE_BYTES = 1 << 30  # of a run's manifest, which names every file of the run
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Unique tokens by source, whose tokens they are where that is known, and bytes of text where they are."""
+
+    tokens: Mapping[str, int]
+    tokenizers: Mapping[str, str]
+    text_bytes: Mapping[str, int]
+
+    def or_else(self, other: Measured) -> Measured:
+        """These, and those of `other` for the sources that are not here."""
+        more = {source: tokens for source, tokens in other.tokens.items() if source not in self.tokens}
+        return Measured(
+            {**self.tokens, **more},
+            {**{s: t for s, t in other.tokenizers.items() if s in more}, **self.tokenizers},
+            {**{s: b for s, b in other.text_bytes.items() if s in more}, **self.text_bytes},
+        )
+
+    def warnings(self) -> list[str]:
+        """A line when tokens of different tokenizers are put together."""
+        found = sorted(set(self.tokenizers.values()))
+        if len(found) < 2:
+            return []
+        parts = (
+            f"{', '.join(s for s, t in self.tokenizers.items() if t == tokenizer)} in {tokenizer}"
+            for tokenizer in found
+        )
+        return [f"the tokens are of different tokenizers, shares and epochs are rough: {'; '.join(parts)}"]
+
+
+@click.command()
+@click.argument("run", required=False, metavar="[RUN]")
+@click.option(
+    "--mixture", metavar="NAME|FILE", help="llama1, redpajama, slimpajama or a YAML file; default RUN's."
+)
+@click.option("--tokens", "budgets", multiple=True, metavar="N", help="Budget, as 1.4T; may be repeated.")
+@click.option(
+    "--unique", "typed", multiple=True, metavar="SOURCE=N", help="Unique tokens of a source, as books=28B."
+)
+@click.option(
+    "--published",
+    type=click.Choice(REFERENCES),
+    help="Take what this corpus had of the sources that are not given otherwise.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def plan(
+    run: str | None,
+    mixture: str | None,
+    budgets: tuple[str, ...],
+    typed: tuple[str, ...],
+    published: str | None,
+    as_json: bool,
+) -> None:
+    """Plan a mixture for a budget of tokens: shares, epochs and warnings by source, beside LLaMA-1's.
+
+    The unique tokens are those of a finished RUN, typed (--unique), or another corpus's (--published).
+    """
+    if run is None and not typed and published is None:
+        raise click.UsageError("give a RUN, --unique SOURCE=N for each source, or --published llama1")
+    measured = _typed(typed)
+    if run is not None:
+        measured = measured.or_else(_of_run(Path(run)))
+    config = _config(Path(run)) if run is not None else {}
+    chosen = _mixture(mixture, config)
+    if published is not None:
+        measured = measured.or_else(_of_publication(published, chosen))
+    asked = budgets or ((str(config["tokens"]),) if "tokens" in config else DEFAULT_BUDGETS)
+    plans = [plan_mixture(chosen, measured.tokens, _count(b, "--tokens"), measured.text_bytes) for b in asked]
+    if as_json:
+        shown = {"warnings": measured.warnings(), "plans": [_as_json(one) for one in plans]}
+        print(json.dumps(shown, indent=1))
+        return
+    print("\n\n".join(_markdown(one, measured.warnings()) for one in plans))
+
+
+def _mixture(name: str | None, config: Mapping[str, object]) -> Mixture:
+    given = name if name is not None else config.get("mixture", LLAMA1)
+    if not isinstance(given, str | Mapping):
+        raise ValueError(f"mixture: {given!r} is neither a name nor a table: correct config.yaml of the run")
+    return load_mixture(given)
+
+
+def _typed(given: tuple[str, ...]) -> Measured:
+    tokens = {}
+    for pair in given:
+        source, equals, number = pair.partition("=")
+        if not equals or source not in llama1_table():
+            known = ", ".join(llama1_table())
+            raise click.UsageError(f"--unique {pair}: write SOURCE=N, for example books=28B; one of {known}")
+        if source in tokens:
+            raise click.UsageError(f"--unique {pair}: {source} is given twice")
+        tokens[source] = _count(number, f"--unique {source}")
+    return Measured(tokens, {}, {})
+
+
+def _count(written: str, option: str) -> int:
+    try:
+        return parse_count(written)
+    except ValueError as error:
+        raise click.UsageError(f"{option}: {error}") from error
+
+
+def _of_publication(name: str, mixture: Mixture) -> Measured:
+    """What a published corpus had of the sources of a mixture."""
+    tokens = {s: n for s, n in published_tokens(name).items() if s in mixture.sources}
+    disk = {source: llama1_table()[source].disk for source in tokens} if name == LLAMA1 else {}
+    return Measured(tokens, dict.fromkeys(tokens, TOKENIZERS[name]), disk)
+
+
+def _of_run(run: Path) -> Measured:
+    """The training tokens and the text of a finished run; ValueError when it is none."""
+    path = run / "manifest.json"
+    if not path.is_file():
+        raise ValueError(
+            f"{run} is no finished run (no manifest.json in it): make one with llama-corpus run, "
+            "or plan with --unique or --published"
+        )
+    try:
+        manifest = json.loads(_read(path))
+        sources = manifest["sources"]
+        tokens = {source: int(account["tokens"]["train"]) for source, account in sources.items()}
+        # Bytes are counted with the held-out documents, so they are brought down to the part that is trained on.
+        sizes = {
+            source: account["bytes"] * tokens[source] // max(1, sum(account["tokens"].values()))
+            for source, account in sources.items()
+        }
+        tokenizer = f"those of {run.name or run}'s tokenizer {manifest['tokenizer']['sha256'][:12]}"
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not the manifest of a run ({error!r}): run it again") from error
+    return Measured(tokens, dict.fromkeys(tokens, tokenizer), sizes)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        content = stream.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"over {MAX_FILE_BYTES} bytes")
+    return content
+
+
+def _config(run: Path) -> Mapping[str, object]:
+    path = run / "config.yaml"
+    try:
+        found = yaml.safe_load(_read(path))
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())}): run it again") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _as_json(one: MixturePlan) -> dict[str, object]:
+    rows = [
+        {**asdict(row), "llama1_epochs_at_budget": row.llama1_epochs_at(one.budget_tokens)}
+        for row in one.rows
+    ]
+    return {
+        "budget_tokens": one.budget_tokens,
+        "planned_tokens": one.planned_tokens,
+        "sources": rows,
+        "absent": one.absent,
+        "unplanned": one.unplanned,
+        "warnings": one.warnings,
+    }
+
+
+def _markdown(one: MixturePlan, warnings: list[str]) -> str:
+    """A plan as a table with its sum, and its warnings below.
+
+    LLaMA-1's epochs are shown for the same budget, below its smallest budget for its largest, as published.
+    """
+    compared = one.budget_tokens if one.budget_tokens >= LLAMA1_SMALLEST_BUDGET else LLAMA1_BUDGET
+    rows = [_cells(row, compared) for row in one.rows]
+    unique = sum(row.tokens_unique for row in one.rows)
+    known = [llama1_table()[row.source] for row in one.rows]
+    rows.append(
+        (
+            "**all**",
+            _sum(row.share for row in one.rows),
+            _sum(row.share_present for row in one.rows),
+            count(unique),
+            count(one.planned_tokens),
+            decimal(one.planned_tokens / unique),
+            ABSENT,
+            _sum(row.share for row in known),
+            count(sum(row.unique_tokens for row in known)),
+            ABSENT,
+        )
+    )
+    header = (*COLUMNS, f"LLaMA-1 epochs at {count(compared)}")
+    lines = [f"**Budget {count(one.budget_tokens)} tokens**", ""]
+    lines += [f"| {' | '.join(cells)} |" for cells in (header, ["---", *["---:"] * len(COLUMNS)], *rows)]
+    notes = [*warnings, *one.warnings]
+    notes += [f"{row.source}: {warning}" for row in one.rows for warning in row.warnings]
+    notes += [f"{source}: has tokens but no share, it is not read" for source in one.unplanned]
+    lines += ["", *(f"- {note}" for note in notes)] if notes else []
+    return "\n".join(lines)
+
+
+def _sum(shares: Iterable[float]) -> str:
+    return per_cent(round(math.fsum(shares), 9))
+
+
+def _cells(row: PlannedSource, compared_tokens: int) -> tuple[str, ...]:
+    return (
+        row.source,
+        per_cent(row.share),
+        per_cent(row.share_present),
+        count(row.tokens_unique),
+        count(row.tokens_at_budget),
+        decimal(row.epochs),
+        decimal(row.bytes_per_token),
+        per_cent(row.llama1_share),
+        count(llama1_table()[row.source].unique_tokens),
+        decimal(row.llama1_epochs_at(compared_tokens)),
+    )

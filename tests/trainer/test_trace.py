@@ -1,0 +1,135 @@
+"""Tracing from training to documents and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from trainer.trace import Tracer, readings, trace, training_order
+from trainer.train import train
+
+MakeRun = Callable[..., Path]
+ORIGIN = pa.struct([("file", pa.string()), ("offset", pa.int64()), ("length", pa.int64())])
+
+
+def with_documents(run: Path) -> Path:
+    """Puts the documents table of books beside its shards: twelve training documents and one held out."""
+    ids = [f"train-{n}" for n in range(12)] + ["validation-0"]
+    table = pa.table(
+        {
+            "id": ids,
+            "url": [f"https://example.org/{id}" for id in ids],
+            "title": [None] * 13,
+            "origin": pa.array(
+                [{"file": "books.tar", "offset": 100 * n, "length": 9} for n in range(13)], ORIGIN
+            ),
+        }
+    )
+    (run / "documents" / "books").mkdir(parents=True)
+    pq.write_table(table, run / "documents" / "books" / "part-00000-of-00001.parquet", row_group_size=5)
+    return run
+
+
+def test_a_step_is_traced_to_all_its_tokens(make_run: MakeRun) -> None:
+    run = with_documents(make_run())
+    data, steps = training_order(run, {})
+    assert steps == 10
+    found = list(Tracer(run).step(data, 3))
+    batch = data.batch(2)
+    for sequence in range(4):
+        pieces = [one for one in found if one.sequence == sequence]
+        name = data.sources[int(batch.sources[sequence])]
+        assert {(one.source, one.step) for one in pieces} == {(name, 3)}
+        stream = data.streams[data.sources.index(name)]
+        read = [token for one in pieces for token in stream.slice(one.start, one.stop).tolist()]
+        assert read == batch.tokens[sequence].tolist()
+        for one in pieces:
+            assert one.document_start <= one.start < one.stop <= one.document_stop
+            assert one.id == f"train-{one.row}"
+            assert one.url == (f"https://example.org/{one.id}" if name == "books" else None)
+            assert one.origin == (
+                {"file": "books.tar", "offset": 100 * one.row, "length": 9} if name == "books" else None
+            )
+    assert list(Tracer(run).step(data, 3, 2)) == [one for one in found if one.sequence == 2]
+
+
+def test_a_position_is_traced_to_its_document(make_run: MakeRun) -> None:
+    run = with_documents(make_run())
+    data, _ = training_order(run, {})
+    stream = data.streams[data.sources.index("books")]
+    at = stream.document_at(0).stop + 20
+    found = Tracer(run).position("books", at, 5)
+    assert (found.start, found.stop) == (at - 5, at + 6)
+    assert (found.id, found.row, found.url) == ("train-1", 1, "https://example.org/train-1")
+    assert found.text in "she said nothing, and he said nothing, and so the evening passed. " * 6
+    with pytest.raises(ValueError, match=r"books:999999: the source has training tokens 0 to \d+"):
+        Tracer(run).position("books", 999_999, 5)
+    with pytest.raises(ValueError, match=r"c4: no such source in .*; it has books, wikipedia"):
+        Tracer(run).position("c4", 0, 5)
+
+
+def test_an_id_is_traced_to_every_step_that_reads_it(make_run: MakeRun) -> None:
+    run = with_documents(make_run())
+    data, _ = training_order(run, {})
+    documents = list(Tracer(run).id("train-4", 16))
+    assert [(one.source, one.split, one.row) for one in documents] == [
+        ("books", "train", 4),
+        ("wikipedia", "train", 4),
+    ]
+    books = documents[0]
+    found = {
+        (r.step, r.sequence) for r in readings(data, 40, "books", books.document_start, books.document_stop)
+    }
+    expected = {
+        (one.step, one.sequence)
+        for step in range(1, 41)
+        for one in Tracer(run).step(data, step)
+        if (one.source, one.id) == ("books", "train-4")
+    }
+    assert found == expected and len(found) > 3
+    assert [one.split for one in Tracer(run).id("validation-0", 16)] == ["validation", "validation"]
+
+
+def test_follows_the_settings_that_the_run_was_trained_with(make_run: MakeRun) -> None:
+    run = make_run()
+    train(run, {"steps": 3, "batch_sequences": 2, "checkpoint_every": 0}, lambda record: None)
+    data, steps = training_order(run, {})
+    assert (data.batch_sequences, steps) == (2, 3)
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("0.75", "0.5").replace("0.25", "0.5"))
+    with pytest.raises(ValueError, match=r"step-000003: made on other data"):
+        training_order(run, {})
+
+
+def test_refuses_documents_of_another_run(make_run: MakeRun) -> None:
+    run = with_documents(make_run())
+    path = run / "documents" / "books" / "part-00000-of-00001.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.slice(1), path)
+    with pytest.raises(ValueError, match=r"row 0 is not train-0: documents and shards are of two runs"):
+        Tracer(run).position("books", 0, 5)
+
+
+def test_the_command_prints_lines_of_json(make_run: MakeRun) -> None:
+    run = with_documents(make_run())
+
+    def called(*arguments: str) -> list[dict[str, object]]:
+        result = CliRunner().invoke(trace, [str(run), *arguments, "--json"], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return [json.loads(line) for line in result.output.splitlines()]
+
+    assert {line["sequence"] for line in called("--step", "1")} == {0, 1, 2, 3}
+    assert called("--position", "books:0")[0]["id"] == "train-0"
+    assert called("--id", "train-0", "--set", "steps=80")[0]["read"]
+    assert called("--id", "validation-0")[0]["read"] == []
+    assert CliRunner().invoke(trace, [str(run)]).exit_code == 2
+    with pytest.raises(ValueError, match=r"--step 11: the training of .* has 10 steps"):
+        called("--step", "11")
+    with pytest.raises(ValueError, match=r"nobody: no document of .* has this id"):
+        called("--id", "nobody")

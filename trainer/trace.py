@@ -1,0 +1,325 @@
+"""From what training reads to where it comes from, and back: the command `trace`.
+
+In: a run. Out, for a training step or a position in a source: the documents whose tokens are there, each with its id,
+address, part and row, where its raw bytes were, and its text. For the id of a document: its tokens in the shards, and
+the epochs, steps and rows in which training reads them. All of it comes from the shards; address and origin are looked
+up in RUN/documents, and are null where that folder was not copied.
+
+The order is the trainer's own: the settings of the newest checkpoint where there is one (data that has changed since is
+refused), else those that `train` would begin with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tokenizer.order import SPLITS
+from tokenizer.shard_checksums import batch_offsets
+from tokenizer.shard_index import check_files, read_index
+from tokenizer.shard_reader import DocumentAt, TokenStream
+from trainer.checkpoint import list_checkpoints, read_state
+from trainer.config import read_run_config, train_settings
+from trainer.data import TrainingData, open_data, run_tokenizer
+
+SAMPLES_AT_ONCE = 1 << 16  # that are looked through for the rows of a document
+
+
+class Facts(NamedTuple):
+    """What RUN/documents knows of a document."""
+
+    id: str | None = None
+    url: str | None = None
+    title: str | None = None
+    origin: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class Traced:
+    """Some tokens of one document: positions [start, stop) of the source's split; the document's own are
+    [document_start, document_stop). `step` and `sequence` are those of training, when it was asked for them."""
+
+    source: str
+    split: str
+    id: str
+    start: int
+    stop: int
+    document_start: int
+    document_stop: int
+    part: int
+    row: int
+    url: str | None
+    title: str | None
+    origin: Mapping[str, object] | None
+    text: str  # of the tokens [start, stop)
+    step: int | None = None
+    sequence: int | None = None
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One row of training that holds tokens of a document. Steps are counted from 1, as in metrics.jsonl."""
+
+    epoch: int
+    step: int
+    sequence: int
+    row: int
+
+
+class Tracer:
+    """Looks things up in one run."""
+
+    def __init__(self, run: Path) -> None:
+        self._run, self._encoder = run, run_tokenizer(run)
+
+    def step(self, data: TrainingData, step: int, sequence: int | None = None) -> Iterator[Traced]:
+        """The documents of step 1, 2, ..., row by row or of one row; the token that is only a target is not shown."""
+        located = data.schedule.locate(data.samples(step - 1))
+        wanted = range(data.batch_sequences) if sequence is None else [sequence]
+        for number in wanted:
+            source, epoch, row = (int(values[number]) for values in located)
+            start = row * data.sequence_length
+            name, stream = data.sources[source], data.streams[source]
+            for begin, stop, document in _documents(stream, start, start + data.sequence_length):
+                yield self._traced(name, "train", stream, document, begin, stop, step, number, epoch)
+
+    def position(self, source: str, position: int, around: int) -> Traced:
+        """The training document at a token of a source, with up to `around` tokens on both sides of it."""
+        stream = self._stream(source, "train")
+        if not 0 <= position < len(stream):
+            raise ValueError(f"{source}:{position}: the source has training tokens 0 to {len(stream) - 1}")
+        found = stream.document_at(position)
+        start, stop = max(found.start, position - around), min(found.stop, position + around + 1)
+        return self._traced(source, "train", stream, found, start, stop)
+
+    def id(self, id: str, around: int) -> Iterator[Traced]:
+        """The documents of this id, in any source and split, each with its first tokens, at most `around`."""
+        for folder in sorted(path for path in (self._run / "shards").iterdir() if path.is_dir()):
+            for split in SPLITS:
+                stream = self._stream(folder.name, split)
+                for start, batch in stream.batches():
+                    for row in np.flatnonzero(
+                        pc.equal(batch.column("id"), id).to_numpy(zero_copy_only=False)
+                    ):
+                        offsets = batch_offsets(batch)
+                        part, place = (batch.column(name)[int(row)].as_py() for name in ("part", "row"))
+                        first, stop = (start + int(offsets[row + n]) for n in (0, 1))
+                        found = DocumentAt(id, part, place, first, stop)
+                        yield self._traced(
+                            folder.name, split, stream, found, first, min(stop, first + around)
+                        )
+
+    def _stream(self, source: str, split: str) -> TokenStream:
+        folder = self._run / "shards" / source
+        if not folder.is_dir():
+            known = ", ".join(sorted(path.name for path in (self._run / "shards").iterdir() if path.is_dir()))
+            raise ValueError(f"{source}: no such source in {self._run}; it has {known}")
+        index = read_index(folder)
+        check_files(folder, index)
+        return TokenStream(folder, index, split)
+
+    def _traced(
+        self,
+        source: str,
+        split: str,
+        stream: TokenStream,
+        found: DocumentAt,
+        start: int,
+        stop: int,
+        step: int | None = None,
+        sequence: int | None = None,
+        epoch: int | None = None,
+    ) -> Traced:
+        facts = self._facts(source, found)
+        text = self._encoder.decode(stream.slice(start, stop))
+        return Traced(
+            source, split, found.id, start, stop, found.start, found.stop, found.part, found.row,
+            facts.url, facts.title, facts.origin, text, step, sequence, epoch,
+        )  # fmt: skip
+
+    def _facts(self, source: str, found: DocumentAt) -> Facts:
+        """Address, title and origin of a document from RUN/documents, nothing when they are not there."""
+        folder = self._run / "documents" / source
+        paths = sorted(folder.glob(f"part-{found.part:05d}-of-*.parquet")) if folder.is_dir() else []
+        if not paths:
+            return Facts()
+        try:
+            row = _row(paths[0], found.row)
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(
+                f"{paths[0]}: damaged ({' '.join(str(error).split())}): copy it again"
+            ) from error
+        if row is None or row.id != found.id:
+            raise ValueError(
+                f"{paths[0]}: row {found.row} is not {found.id}: documents and shards are of two runs, copy both again"
+            )
+        return row
+
+
+def _row(path: Path, row: int) -> Facts | None:
+    """Id, address, title and origin of one row, of whose group only these columns are read."""
+    parquet, first = pq.ParquetFile(path), 0
+    for group in range(parquet.num_row_groups):
+        rows = parquet.metadata.row_group(group).num_rows
+        if row < first + rows:
+            table = parquet.read_row_group(group, columns=list(Facts._fields))
+            return Facts(**table.slice(row - first, 1).to_pylist()[0])
+        first += rows
+    return None
+
+
+def _documents(stream: TokenStream, start: int, stop: int) -> Iterator[tuple[int, int, DocumentAt]]:
+    """The documents of tokens [start, stop), each with those of them that are its own."""
+    while start < stop:
+        found = stream.document_at(start)
+        end = min(stop, found.stop)
+        yield start, end, found
+        start = end
+
+
+def readings(data: TrainingData, steps: int, source: str, start: int, stop: int) -> Iterator[Reading]:
+    """The rows of the first `steps` steps that hold some of the tokens [start, stop) of a source as input."""
+    length, which = data.sequence_length, data.sources.index(source)
+    first, last = start // length, (stop - 1) // length
+    samples = steps * data.batch_sequences
+    for begin in range(0, samples, SAMPLES_AT_ONCE):
+        numbers = np.arange(begin, min(begin + SAMPLES_AT_ONCE, samples))
+        located = data.schedule.locate(numbers)
+        hit = (located.source == which) & (located.row >= first) & (located.row <= last)
+        for place in np.flatnonzero(hit):
+            step, sequence = divmod(int(numbers[place]), data.batch_sequences)
+            yield Reading(int(located.epoch[place]), step + 1, sequence, int(located.row[place]))
+
+
+def training_order(run: Path, overrides: Mapping[str, object]) -> tuple[TrainingData, int]:
+    """The data of a run in the order in which it was, or would be, trained, and the number of its steps.
+
+    ValueError when shards or mixture have changed since the newest checkpoint was made.
+    """
+    config = read_run_config(run)
+    newest = next(reversed(list_checkpoints(run)), None)
+    if newest is None or overrides:
+        settings = train_settings(config, overrides)
+        return open_data(run, config, settings), settings.steps
+    state = read_state(newest)
+    settings = train_settings(config, state.settings)
+    data = open_data(run, config, settings)
+    if data.fingerprint != state.fingerprint:
+        raise ValueError(
+            f"{newest}: made on other data ({state.fingerprint}, now {data.fingerprint}), the shards or the mixture "
+            "have changed since: restore them"
+        )
+    return data, settings.steps
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--step", type=click.IntRange(1), help="The documents of this training step, from 1.")
+@click.option("--sequence", type=click.IntRange(0), help="With --step: only of this row of it, from 0.")
+@click.option("--position", metavar="SOURCE:N", help="The document at training token N of a source.")
+@click.option("--id", "id", help="Where this document is, and when training reads it.")
+@click.option(
+    "--tokens", type=click.IntRange(1), default=64, show_default=True, help="How much text is shown."
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of train, e.g. batch_sequences=8.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON a document.")
+def trace(
+    run: Path,
+    step: int | None,
+    sequence: int | None,
+    position: str | None,
+    id: str | None,
+    tokens: int,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Show which documents a training step or position of RUN reads, or when it reads a document."""
+    if sum(given is not None for given in (step, position, id)) != 1 or (
+        sequence is not None and step is None
+    ):
+        raise click.UsageError("give one of --step (with --sequence), --position and --id")
+    settings = dict(_setting(override) for override in overrides)
+    tracer = Tracer(run)
+    if step is not None:
+        data, steps = training_order(run, settings)
+        if step > steps:
+            raise ValueError(f"--step {step}: the training of {run} has {steps} steps")
+        if sequence is not None and sequence >= data.batch_sequences:
+            raise ValueError(f"--sequence {sequence}: a step has rows 0 to {data.batch_sequences - 1}")
+        for found in tracer.step(data, step, sequence):
+            _show(found, tokens, as_json)
+    elif position is not None:
+        source, colon, number = position.rpartition(":")
+        if not colon or not number.isdecimal():
+            raise click.UsageError(f"--position {position}: write SOURCE:N, for example wikipedia:1000")
+        _show(tracer.position(source, int(number), tokens // 2), tokens, as_json)
+    elif id is not None:
+        _show_id(tracer, run, id, tokens, settings, as_json)
+
+
+def _setting(override: str) -> tuple[str, object]:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise click.UsageError(f"--set {override}: write KEY=VALUE, for example steps=500")
+    return key.removeprefix("train."), value
+
+
+def _show_id(
+    tracer: Tracer, run: Path, id: str, tokens: int, settings: Mapping[str, object], as_json: bool
+) -> None:
+    order: tuple[TrainingData, int] | None = None
+    documents = list(tracer.id(id, tokens))
+    if not documents:
+        raise ValueError(f"{id}: no document of {run} has this id")
+    for document in documents:
+        found: list[Reading] = []
+        if document.split == "train":
+            order = order or training_order(run, settings)
+            if document.source in order[0].sources:
+                span = (document.document_start, document.document_stop)
+                found = list(readings(*order, document.source, *span))
+        if as_json:
+            print(json.dumps({**asdict(document), "read": [asdict(reading) for reading in found]}))
+            continue
+        _show(document, tokens, as_json)
+        for reading in found:
+            print(f"  read in epoch {reading.epoch}, step {reading.step}, sequence {reading.sequence}")
+        if not found:
+            print("  not read by this training")
+
+
+def _show(found: Traced, tokens: int, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(asdict(found), ensure_ascii=False))
+        return
+    where = f"{found.source}:{found.start}-{found.stop}"
+    if found.step is not None:
+        where = f"step {found.step} sequence {found.sequence} epoch {found.epoch} {where}"
+    elif found.split != "train":
+        where = f"{found.split} {where}"
+    print(f"{where}  {found.id}  {found.url or '(no address)'}")
+    print(f"  part {found.part} row {found.row}, tokens {found.document_start}-{found.document_stop}", end="")
+    print(f", from {_place(found.origin)}" if found.origin else "")
+    characters = tokens * 4
+    text = " ".join(found.text.split())
+    print(f"  {text[:characters]}{' ...' if len(text) > characters else ''}")
+
+
+def _place(origin: Mapping[str, object]) -> str:
+    return f"{origin['file']} at {origin['offset']}, {origin['length']} bytes"
