@@ -21,7 +21,7 @@ _LOCK_FILES_LIST = """
 """
 LOCK_FILES = frozenset(_LOCK_FILES_LIST.split())
 VENDORED_PATH = re.compile(
-    r"(?:^|/)(?:vendor|vendors|vendored|_vendor|node_modules|bower_components|third[-_]?party|3rd[-_]?party|extern"
+    r"(?:^|/)(?:vendor|vendors|vendored|_vendor|node_modules|bower_components|third[-_]?party|3rd[-_]?party"
     r"|externs?|externals?|Godeps/_workspace|Pods|Carthage|site-packages|dist-packages|\.yarn|\.mvn|wwwroot/lib)/",
     re.IGNORECASE,
 )

@@ -98,7 +98,11 @@ _TABLE: tuple[tuple[str, CommentSyntax], ...] = (
     (".yml .yaml .toml .spec .conf .rake .gemspec", _SHELL),
     ("Dockerfile Makefile makefile GNUmakefile Rakefile Gemfile Vagrantfile configure", _SHELL),
     (".rb .ru", CommentSyntax(_HASH, (("=begin", "\n=end"),))),
-    (".pl .pm .perl .t", CommentSyntax(_line("[#%]"), before=_PERL_HEAD)),
+    (
+        ".pl",
+        CommentSyntax(_line(r"#|%(?![\w$]+\s*=)"), before=_PERL_HEAD),
+    ),  # Prolog's too: %, but no hash of Perl
+    (".pm .perl .t", CommentSyntax(_HASH, before=_PERL_HEAD)),
     (".cmake CMakeLists.txt", CommentSyntax(_HASH, (("#[[", "]]"),))),
     (".jl", CommentSyntax(_HASH, (("#=", "=#"),), nested=True)),
     (".nim", CommentSyntax(_HASH, (("#[", "]#"),), nested=True)),

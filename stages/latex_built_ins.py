@@ -160,7 +160,7 @@ class BuiltIns:
             if match is None:
                 return False
             position, wanted = match.end(), "{" if match[1] == "\\bgroup" else match[1]
-        found = groups(frame.text, position, 2)
+        found = self._groups(frame, position, 2)
         if found is None:
             return False
         branches, behind = found
@@ -207,7 +207,7 @@ class BuiltIns:
         """Commands with what is tested, and both branches, in braces."""
         tests = 2 if name == "ifstrequal" else 1
         suffix = name[len(name.rstrip("TF")) :] if name in ARGUMENT_TESTS else "TF"
-        found = groups(frame.text, frame.position, tests + len(suffix))
+        found = self._groups(frame, frame.position, tests + len(suffix))
         if found is None:
             return False
         texts, behind = found
@@ -233,8 +233,16 @@ class BuiltIns:
             return False if texts[0] in self.walk.meanings.macros else None
         return not texts[0].strip() if name == "ifblank" else not texts[0]
 
+    def _groups(self, frame: Frame, position: int, count: int) -> tuple[list[str], int] | None:
+        """The next groups; what was looked through for their ends is paid for."""
+        if self.walk.characters_left <= 0:
+            return None
+        found = groups(frame.text, position, count)
+        self.walk.characters_left -= (len(frame.text) if found is None else found[1]) - position
+        return found
+
     def _choose(self, frame: Frame, count: int, chosen: int) -> bool:
-        found = groups(frame.text, frame.position, count)
+        found = self._groups(frame, frame.position, count)
         if found is None:
             return False
         frame.position = frame.scan = found[1]

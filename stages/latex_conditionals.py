@@ -30,7 +30,6 @@ COMPARED = re.compile(r"\s*(-?\d{1,9})\s*([<=>])\s*(-?\d{1,9})\s*")
 EQUAL = re.compile(r"\s*\\equal\s*\{")
 EMPTY = re.compile(r"\s*\\isempty\s*\{")
 BOOLEAN = re.compile(r"\s*\\boolean\s*\{\s*(\w+)\s*\}\s*")
-ONE_WORD = re.compile(r"\\([A-Za-z@]+)")
 
 
 def opens(word: str, flags: Mapping[str, bool]) -> bool:

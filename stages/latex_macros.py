@@ -26,7 +26,7 @@ from stages.latex_conditionals import opens
 from stages.latex_definitions import DEFINERS, Macro, read_definition
 from stages.latex_meanings import Meaning, Meanings
 from stages.latex_output import Output
-from stages.latex_syntax import VERBATIM, Groups, after_verbatim
+from stages.latex_syntax import VERBATIM, Groups, after_space, after_verbatim
 
 TOKEN = re.compile(VERBATIM + r"|\\(?P<name>[A-Za-z@]+|[^A-Za-z@])", re.DOTALL)
 ENVIRONMENT = re.compile(r"[ \t]*\{([^{}\\\s]+)\}")
@@ -195,11 +195,14 @@ class _Expansion:
         definition = read_definition(frame.text, name, frame.scan)
         if definition is None:
             return
-        self.stopped = expander.definitions_left <= 0
+        self.stopped = expander.definitions_left <= 0 or self.characters_left <= 0
         if self.stopped:
             return
         expander.definitions_left -= 1
-        self.characters_left -= definition.end - frame.scan
+        unclosed = frame.text.startswith(
+            "{", after_space(frame.text, definition.end)
+        )  # looked for to the end
+        self.characters_left -= (len(frame.text) if unclosed else definition.end) - frame.scan
         understood = self.meanings.learn(
             definition, lambda before: self._save(frame, before, definition.everywhere)
         )

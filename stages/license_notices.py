@@ -58,6 +58,15 @@ PHRASES = (
     "retain the copyright", "copyright notice", "copyright (c)", "copyright ©", "this license", "the license.",
 )  # fmt: skip
 
+# Said of other things too: they count only where the comment has a copyright line or another of the phrases.
+WEAK_PHRASES = frozenset(
+    {
+        "license file", "licence file", "license terms", "the license.", "this license", "public domain.",
+        "redistributed and", "permission is granted to", "full license",
+    }
+)  # fmt: skip
+STRONG_PHRASES = tuple(phrase for phrase in PHRASES if phrase not in WEAK_PHRASES)
+
 COPYRIGHT_LINE = re.compile(
     r"\W*(?:portions |parts |some parts |modifications |code |original |[@\\])?"
     r"(?:copyrights?|copr\.|copyleft|\(c\)|©|&copy;)[\s:,]*"
@@ -114,6 +123,9 @@ def without_notices(lines: Sequence[str], directives: Sequence[bool]) -> list[st
     kept: list[str | None] = list(lines)
     whole = " ".join(lines).lower()
     licensed = "copyright" in whole or "licen" in whole
+    flat = " ".join(whole.split())
+    certain = any(map(flat.__contains__, STRONG_PHRASES)) or any(map(COPYRIGHT_LINE.match, lines))
+    phrases = PHRASES if certain else STRONG_PHRASES
     first = 0
     while first < len(lines):
         if directives[first] or not _WORD.search(lines[first]):
@@ -122,7 +134,7 @@ def without_notices(lines: Sequence[str], directives: Sequence[bool]) -> list[st
         last = first
         while last < len(lines) and not directives[last] and _WORD.search(lines[last]):
             last += 1
-        _cut_paragraph(lines, kept, first, last, licensed)
+        _cut_paragraph(lines, kept, first, last, licensed, phrases)
         first = last
     if None in kept:
         kept = [None if line is not None and PART_OF_LINE.fullmatch(line) else line for line in kept]
@@ -130,9 +142,14 @@ def without_notices(lines: Sequence[str], directives: Sequence[bool]) -> list[st
 
 
 def _cut_paragraph(
-    lines: Sequence[str], kept: list[str | None], first: int, last: int, licensed: bool
+    lines: Sequence[str],
+    kept: list[str | None],
+    first: int,
+    last: int,
+    licensed: bool,
+    sought: Sequence[str],
 ) -> None:
-    phrases = _phrases(lines[first:last])
+    phrases = _phrases(lines[first:last], sought)
     number = first
     while number < last:
         line = lines[number]
@@ -156,7 +173,7 @@ def _cut_paragraph(
             number += 1
 
 
-def _phrases(lines: Sequence[str]) -> dict[int, int]:
+def _phrases(lines: Sequence[str], sought: Sequence[str]) -> dict[int, int]:
     """The lines in which a phrase of a licence begins, and where in the line (with single blanks) the first
     does.
     """
@@ -164,7 +181,7 @@ def _phrases(lines: Sequence[str]) -> dict[int, int]:
     joined = " ".join(parts)
     starts = list(accumulate((len(part) + 1 for part in parts), initial=0))
     found: dict[int, int] = {}
-    for at in sorted(at for phrase in PHRASES if (at := joined.find(phrase)) >= 0):
+    for at in sorted(at for phrase in sought if (at := joined.find(phrase)) >= 0):
         line = bisect_right(starts, at) - 1
         found.setdefault(line, at - starts[line])
     return found

@@ -167,7 +167,7 @@ def keys_in(text: str) -> Iterator[Found]:
             end = text.find("-----END ", begin.end(), begin.end() + _MAX_PRIVATE_KEY_CHARACTERS)
             body = text[begin.end() : end] if end >= 0 else ""
             if sum(map(str.isalnum, body)) >= _MIN_KEY_LETTERS and "-----BEGIN " not in body:
-                yield begin.end(), end, KEY
+                yield end - len(body.lstrip()), begin.end() + len(body.rstrip()), KEY
 
 
 def passwords_in(text: str) -> Iterator[Found]:

@@ -165,7 +165,11 @@ def value(call: Call) -> str:
         return ""
     power = f"×10{superscript(call.named['e'])}" if call.named.get("e") else ""
     unit = call.option("u", "ul", "upl")
-    error = f" ± {words[1]}" if len(words) > 1 else ""
+    error = ""
+    if len(words) > 2:  # {{val|5|+2|-1}}: above and below
+        error = f" {words[1]} {words[2]}"
+    elif len(words) == 2:
+        error = words[1] if words[1].startswith("(") else f" ± {words[1]}"
     before = call.option("p", "pre")
     blank = "" if unit.startswith(_WITHOUT_BLANK) else " "
     return f"{before}{words[0]}{error}{power}" + (f"{blank}{unit}" if unit else "")
@@ -225,9 +229,9 @@ def scientific(call: Call) -> str:
 
 
 def gauge(call: Call) -> str:
-    """`{{track gauge|1435mm}}` as `1,435 mm`."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(mm|m|cm|ft|in)", call.at(0))
-    return f"{format_number(match[1], call.page.language)} {match[2]}" if match else ""
+    """`{{track gauge|1435mm}}` as `1,435 mm`; a number without a unit is in millimetres."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(mm|m|cm|ft|in)?", call.at(0))
+    return f"{format_number(match[1], call.page.language)} {match[2] or 'mm'}" if match else ""
 
 
 _ROMAN = ((1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"),

@@ -90,6 +90,17 @@ def _ship_class(call: Call) -> str:
     return f"{call.at(0)}-class {call.at(1)}".strip() if call.at(0) else ""
 
 
+def _labelled(call: Call) -> str:
+    """`{{langx|de|Wort}}`: the word after the name of its language, as `{{lang-de|Wort}}`."""
+    bare = call.option("label") == "none"
+    return call.at(1) if bare else labelled(call.page.language, call.at(0), call.at(1))
+
+
+def _interval(before: str, after: str) -> Rule:
+    """`{{open-closed|0|1}}` as `(0, 1]`."""
+    return lambda call: f"{before}{', '.join(ends)}{after}" if (ends := call.given()) else ""
+
+
 def _interlanguage(call: Call) -> str:
     """`{{ill|Page|de|Seite|lt=words}}` as the words or the page's name; old calls have the language first."""
     page = call.at(1) if re.fullmatch(r"[a-z]{2,3}", call.at(0)) and call.at(1) else call.at(0)
@@ -175,15 +186,18 @@ _RULES = by_name(
      "strikethrough, strike, not a typo, notatypo, proper name, chem2, flag, flagcountry, flagu, srlink, as "
      "written, petit, petites capitales, pc, nobr., gri, center, left, right, block indent, indent, citation "
      "needed span, cn-span, clarify span, disputed inline span, format price, formatprice, longitem, highlight, "
-     "abbreviation, nowraplinks, sans-serif, serif, allcaps", argument(0)),
-    ("lang, langx, langue, lingua, idioma, taal, cizojazyčně, vjazyce2, cjz, cj, font color, color, colored text, "
+     "abbreviation, nowraplinks, sans-serif, serif, allcaps, iast, nq", argument(0)),
+    ("lang, langue, lingua, idioma, taal, cizojazyčně, vjazyce2, cjz, cj, font color, color, colored text, "
      "colour, wikt-lang, wt, m+, audio, pronunciation, rtl-lang, rtl lang, язык, мова, језик, јез, jezik, język, "
      "jęz, kolor, couleur, farbe, färg, цвет, text color, colorize", argument(1)),
+    ("langx", _labelled),
     ("transl, transliteration, sort, lang-su-fonts", last),
     ("resize, font size", last),
     ("sup, exp, exposant", raised),
     ("ill, interlanguage link, link-interwiki, illm, ill2, ill-wd, ill-wd2, interlanguage link multi, ilm, iwl, "
      "enlace interlingüístico, ilc, ilh, ligação interlíngua, link-interwiki2", _interlanguage),
+    ("open-closed", _interval("(", "]")), ("closed-open", _interval("[", ")")),
+    ("closed-closed", _interval("[", "]")), ("open-open", _interval("(", ")")), ("hlist", joined(" · ")),
     ("angbr, angle bracket, angle brackets", framed("⟨", "⟩")),
     ("ipablink, ipa-link", framed("[", "]")), ("ipaslink", framed("/", "/")),
     ("ipa, api, afi, мфа, ipa2, ipa-all, msapi, phon", argument(0)),
@@ -241,13 +255,14 @@ _RULES = by_name(
     ("нп, нп1, нп2, нп3, нп4, нп5, не переведено, не переведено 3, не переведено 5, не переведено 2, iw, "
      "translation2, не перекладено", lambda call: call.at(1) or call.at(0)),
     # signs
-    ("ndash, en dash, –, nbndash", constant("–")), ("mdash, em dash, —, mdashb, emdash", constant("—")),
+    ("ndash, en dash, –, nbndash, endash, en-dash", constant("–")),
+    ("mdash, em dash, —, mdashb, emdash, em-dash", constant("—")),
     ("snd, spnd, spaced ndash, spaced en dash, sndash, dash, spndash, ндаш, тире", constant(" – ")),
     ("spaced mdash, spaced em dash, smdash", constant(" — ")),
-    ("nbsp, space, 0, esd, spaces, thinsp, thin space, hsp, hair space, nnbsp, figure space, em space, en space, "
+    ("nbsp, nbs, space, 0, esd, spaces, thinsp, thin space, hsp, hair space, nnbsp, figure space, em space, en space, "
      "ns, нбсп", _blanks),
     ("'", constant("'")), ("'s", constant("'s")), ("\"'", constant("\"'")), ("'\"", constant("'\"")),
-    ("' \"", constant("'\"")), ("\" '", constant("\"'")), ("=", constant("=")), ("!, !-, pipe", constant("|")),
+    ("' \"", constant("'\"")), ("\" '", constant("\"'")), ("=", constant("&#61;")), ("!, !-, pipe", constant("|")),
     ("(", constant("{")), (")", constant("}")), ("((", constant("{{")), ("))", constant("}}")),
     ("·, dot, middot, •, bull, bullet, mid dot, ·w, •w, *", constant(" · ")),
     ("pi", constant("π")), ("okina", constant("ʻ")), ("ayin", constant("ʿ")), ("hamza", constant("ʾ")),

@@ -7,6 +7,7 @@ member is found by its exact name, so that a path that leads outside (`../x`, `/
 
 from __future__ import annotations
 
+import lzma
 import struct
 import zipfile
 import zlib
@@ -65,6 +66,9 @@ class Archive:
             EOFError,
             NotImplementedError,
             RuntimeError,
+            ValueError,
+            struct.error,
+            lzma.LZMAError,
         ) as error:
             raise BadArchive("damaged_record", f"{name[:200]}: {error}") from None
         if len(data) > limit:

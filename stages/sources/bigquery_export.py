@@ -119,8 +119,10 @@ def _lines(stream: BinaryIO | gzip.GzipFile, origin: str, limits: TableLimits) -
 
 def _parquet(stream: BinaryIO, origin: str) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(stream)
-    except (pa.ArrowException, OSError) as error:
+        table = pq.ParquetFile(stream)
+        assert table.schema_arrow is not None  # read here, where a damaged one is told
+        return table
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{origin}: not a readable Parquet file ({one_line(error)}); export it again"
         ) from error
@@ -134,19 +136,24 @@ def _parquet_rows(
     first = 0
     for group in range(table.num_row_groups):
         metadata = table.metadata.row_group(group)
-        place = _chunk(metadata, origin)
         number, first = first, first + metadata.num_rows
         if metadata.total_byte_size > limits.max_row_group_bytes:
             detail = f"a row group of {metadata.total_byte_size} bytes"
-            yield _damaged(origin, f"#row_group={group}", place, "file_too_large", detail)
+            yield _damaged(origin, f"#row_group={group}", Origin(origin), "file_too_large", detail)
             continue
+        place: Origin | None = None
         try:
             for batch in table.iter_batches(ROWS_PER_BATCH, row_groups=[group], columns=wanted):
+                if (
+                    place is None
+                ):  # the metadata of a damaged column ends the process where nothing was read before
+                    place = _chunk(metadata, origin)
                 for values in batch.to_pylist():
                     yield Row(values, place, number)
                     number += 1
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            yield _damaged(origin, f"#row_group={group}", place, "damaged_record", one_line(error))
+            at = place or Origin(origin)
+            yield _damaged(origin, f"#row_group={group}", at, "damaged_record", one_line(error))
 
 
 def _chunk(metadata: pq.RowGroupMetaData, origin: str) -> Origin:

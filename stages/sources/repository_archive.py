@@ -12,6 +12,7 @@ from __future__ import annotations
 import lzma
 import posixpath
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ READ_ERRORS = (
     ValueError,
     RecursionError,
     KeyError,
+    IndexError,
+    struct.error,
     NotImplementedError,
 )
 UNNAMED_FOLDERS = frozenset({"package", "src", "source", "."})  # npm calls every top folder `package`
@@ -84,15 +87,19 @@ class _Member:
 
 
 def read_tar(stream: BinaryIO, origin: str, limits: ArchiveLimits) -> Iterator[RepositoryFile]:
-    yield from _read(lambda: _tar_members(stream), origin, limits)
+    yield from _read(lambda: _tar_members(stream, limits.max_archive_bytes), origin, limits)
 
 
 def read_zip(stream: BinaryIO, origin: str, limits: ArchiveLimits) -> Iterator[RepositoryFile]:
     yield from _read(lambda: _zip_members(stream, limits.max_file_bytes), origin, limits)
 
 
-def _tar_members(stream: BinaryIO) -> Iterator[_Member]:
+def _tar_members(stream: BinaryIO, max_bytes: int) -> Iterator[_Member]:
+    occupied = 0
     for member in tar_members(stream):
+        occupied += member.occupied  # of folders and devices too, which may state any size
+        if occupied > max_bytes:
+            raise _TooLarge(f"over {max_bytes} bytes")
         yield _Member(member.path, member.size, member.read, member.offset, max(member.size, 0), False)
 
 

@@ -30,13 +30,14 @@ class TarError(ValueError):
 
 @dataclass(slots=True)
 class TarMember:
-    """A member; `size` is -1 for what is no regular file. `offset` is that of the content in the tar as
-    unpacked.
+    """A member; `size` is -1 for what is no regular file. `offset` is that of the content in the tar as unpacked,
+    `occupied` how many bytes are skipped to get to the next member.
     """
 
     path: str
     size: int
     offset: int
+    occupied: int
     _tar: _Tar
 
     def read(self) -> bytes:
@@ -131,7 +132,7 @@ def tar_members(stream: BinaryIO) -> Iterator[TarMember]:
             has_content = False
         # Links and devices have no content whatever their size says; of other kinds it is skipped.
         occupied = 0 if kind in b"123456" else length
-        yield TarMember(name, length if has_content else -1, start, tar)
+        yield TarMember(name, length if has_content else -1, start, occupied, tar)
         tar.skip_to(start + -(-occupied // BLOCK) * BLOCK)
         path, size, sparse, in_a_row = "", -1, False, 0
     if header and len(header) < BLOCK:

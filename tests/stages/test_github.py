@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -333,6 +335,33 @@ def test_bombs_are_not_unpacked() -> None:
     for content in (as_tar("w:gz", zeros), as_tar("w:xz", zeros), as_zip(zeros)):
         found = summary(outcomes(content, "t", Github(max_archive_bytes=1 << 20)))
         assert [reason for _, reason in found] == ["archive_too_large"]
+
+
+def test_members_without_content_count_by_what_they_state() -> None:
+    listing = tarfile.TarInfo("src/")
+    listing.type, listing.size = b"D", 3_000_000  # of GNU tar: skipped, and so inflated, all the same
+    bomb = gzip.compress(listing.tobuf() + bytes(3_000_000 + 1024 * 2), 9)
+    found = outcomes(bomb, "a.tar.gz", Github(max_archive_bytes=1_000_000))
+    assert [one.reason for one in found if isinstance(one, Rejected)] == ["archive_too_large"]
+
+
+def test_no_flipped_byte_of_a_table_ends_the_process() -> None:
+    """In a process of its own, as damaged metadata ended it from within Arrow."""
+    good = table([{"id": str(n), "content": f"x = {n}\n", "path": "a.py"} for n in range(20)], 10)
+    code = (
+        "import io, random, sys\n"
+        "from stages.sources.github import Github\n"
+        "good, dice = sys.stdin.buffer.read(), random.Random(1)\n"
+        "for _ in range(600):\n"
+        "    bad = bytearray(good)\n"
+        "    bad[dice.randrange(4, len(bad))] = dice.randrange(256)\n"
+        "    try:\n"
+        "        list(Github().read(io.BytesIO(bytes(bad)), 'contents-0.parquet'))\n"
+        "    except ValueError as error:\n"
+        "        assert 'contents-0.parquet' in str(error), error\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=good, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-500:]
 
 
 def test_a_zip_entry_that_lies_about_its_size_costs_itself_only() -> None:

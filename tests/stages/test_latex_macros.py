@@ -214,6 +214,9 @@ BOMBS = {
     "definitions in deep groups": r"\section{S}" + r"{\def\x{y}" * 10_000 + "}" * 10_000,
     "open titles": r"\title{" * 20_000 + r"\section{S} text",
     "internals in nested calls": r"\def\x#1{#1#1 \@bad}\section{S}" + (r"\x{" * 20 + "}" * 20) * 200,
+    "open tests": r"\section{S}" + r"\ifthenelse{\equal{a}{b}}{ \iftoggle{a}{ \ifblank{ \IfBlankTF{ " * 500,
+    "open definitions": r"\section{S}" + r"\newenvironment{q}{ \newcommand{\z}{ " * 1_000,
+    "nested tests": r"\section{S}" + r"\ifthenelse{1=1}{x " * 3_000 + "}{}" * 3_000,
     "open verbatim texts": r"\section{S}" + r"\begin{verbatim}\begin{comment}" * 10_000,
 }
 

