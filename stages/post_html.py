@@ -1,165 +1,123 @@
 """HTML of a forum post to text: tags go, the shape that carries meaning stays.
 
 In: the sanitised HTML of a Stack Exchange post (https://meta.stackexchange.com/questions/1777: p, pre, code, lists,
-blockquote, headings, tables, a, img, inline marks). Out: text with one blank line between blocks, bulleted and numbered
-lists, code blocks with their own line breaks and indentation, table cells parted by ` | `. The tree is walked without
-recursion, so the depth of the HTML does not matter.
+blockquote, headings, tables, a, img, sub, sup, kbd ...), well-formed or not. Out: text with one blank line between
+blocks, bulleted and numbered lists with their numbers and indents, code with its own line breaks and indents, cells
+of tables parted by ` | `, formulas (`$...$`, `\\begin{...}`) as they are written. White space collapses as a browser
+does it, no-break spaces too, but for code and the lines of displayed formulas. Character references are read once.
+
+Two forms. `plain` is what the LLaMA paper says, "removed the HTML tags from text": nothing stands for a tag but line
+ends, the marks of items and the bars between cells. `markdown` says what the tags said, in the notation in which the
+posts were written (CommonMark 0.31, GFM tables): fences with the language, back-ticks, `>` and `>!` (spoilers), `#`,
+`[words](address)`, `![image](address)`, and as in TeX `x^2`, `a_{ij}` for sup and sub. In both, emphasis, struck-out
+words and keys (kbd) are their words.
 """
 
 from __future__ import annotations
 
-import re
+from html import unescape
+from typing import Literal, NamedTuple
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+import numpy as np
+from numba import njit
 
+from stages.extraction.characters import Bytes
+from stages.post_lines import Numbers
+from stages.post_measure import count_characters, measure_post
+from stages.post_scan import room_for, write_post
+from stages.xml_references import resolve
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# Posts hold 30,000 characters of Markdown (https://meta.stackexchange.com/questions/176445), escaping and links make
-# the HTML longer. The parser's time grows with the square of the nesting, so the cap is what bounds it (2 s at worst).
-MAX_HTML_CHARACTERS = 200_000
-# Deeper lists are shown at this depth.
-MAX_LIST_DEPTH = 8
-
-_BLOCKS = _words("p div blockquote h1 h2 h3 h4 h5 h6 ul ol dl table hr section article details")
-_LINES = _words("li dt dd tr thead tbody summary")
-_DROPPED = _words("script style template head title noscript iframe object svg")
-_SPACE = re.compile(r"[ \t\n\r\f\v\u00a0]+")
+Markup = Literal["plain", "markdown"]
 
 
-class _Text:
-    """Text under construction: knows how many line ends are due before the next word."""
+class PostText(NamedTuple):
+    """The text of a post in UTF-8; the counts of its HTML, as `stages.content` counts; what was written of its formulas
+    and code; whether the text begins with a block (code, a list, a quote, a heading, a table).
 
-    def __init__(self) -> None:
-        self.out: list[str] = []
-        self._due = 0
-        self._line_is_empty = True
-        self._prefix = ""
+    A formula is a pair of dollar signs outside of code, on both sides; code is what stands within `code` and `pre`, a
+    reference being one character.
+    """
 
-    def break_lines(self, count: int) -> None:
-        if self._line_is_empty and not self.out:
-            return
-        self._due = max(self._due, count)
-        self._line_is_empty = True
-
-    def mark(self, prefix: str) -> None:
-        """What stands before the next word: the mark of a list item."""
-        self._prefix = prefix
-
-    def add(self, text: str) -> None:
-        """Running text, its white space already collapsed."""
-        if self._line_is_empty:
-            text = text.lstrip(" ")
-            if not text:
-                return
-            self.out.append("\n" * self._due + self._prefix)
-            self._due, self._prefix, self._line_is_empty = 0, "", False
-        elif text.startswith(" ") and self.out[-1].endswith(" "):
-            text = text[1:]
-        self.out.append(text)
-
-    def add_block(self, text: str) -> None:
-        """A block that stays as it is."""
-        self.break_lines(2)
-        self.out.append("\n" * self._due + self._prefix + text)
-        self._due, self._prefix, self._line_is_empty = 2, "", True
+    text: bytes
+    raw_characters: int
+    raw_digits: int
+    raw_formulas: int
+    raw_code_characters: int
+    formulas: int
+    code_characters: int
+    is_block: int
 
 
-def html_to_text(html: str) -> str:
-    """The text of a post's HTML, well-formed or not; ValueError when it is longer than `MAX_HTML_CHARACTERS`."""
-    if len(html) > MAX_HTML_CHARACTERS:
-        raise ValueError(f"a post of {len(html)} characters of HTML, over the cap of {MAX_HTML_CHARACTERS}")
-    if not html.strip():
-        return ""
-    body = LexborHTMLParser(html.replace("\x00", "")).body
-    text = _Text()
-    lists: list[int] = []  # for each open list the next number; -1 when it is bulleted
-    node: LexborNode | None = body.first_child if body is not None else None
-    while node is not None and body is not None:
-        descend = _enter(node, text, lists)
-        child = node.first_child if descend else None
-        if child is not None:
-            node = child
+@njit(cache=True)
+def _read_all(data: Bytes, spans: Numbers, escaped: bool, markdown: bool) -> tuple[Bytes, Numbers, Numbers]:
+    """The texts of many posts, whose HTML stands in `data` from `spans[n, 0]` to `spans[n, 1]`, escaped as an XML value
+    or not.
+
+    Returns the texts one after the other, their bounds, and a row of counts for each: of the HTML (characters,
+    digits, formulas, code characters) and of what was written (formulas, code characters), a formula being a pair of
+    dollar signs, and whether the text begins with a block. The row is of -1 when a post holds a reference that XML's
+    writers do not use.
+    """
+    posts = len(spans)
+    longest = 0
+    for post in range(posts):
+        longest = max(longest, spans[post, 1] - spans[post, 0])
+    room = np.empty(longest, dtype=np.uint8)
+    out = np.empty(room_for(data), dtype=np.uint8)
+    ends = np.zeros(posts + 1, dtype=np.int64)
+    counts = np.full((posts, 7), -1, dtype=np.int64)
+    for post in range(posts):
+        ends[post + 1] = ends[post]
+        size = resolve(data, spans[post, 0], spans[post, 1], escaped, room)
+        if size < 0:
             continue
-        _leave(node, text, lists)
-        while node is not None and node.next is None:
-            node = node.parent
-            if node is None or node.mem_id == body.mem_id:
-                node = None
-                break
-            _leave(node, text, lists)
-        node = node.next if node is not None else None
-    lines = "".join(text.out).split("\n")
-    return "\n".join(line.rstrip() for line in lines).strip("\n")
+        html = room[:size]
+        written, code_characters, dollars, is_block = write_post(html, markdown, out[ends[post] :])
+        ends[post + 1] += written
+        characters, digits, raw_code_characters, raw_dollars = measure_post(html)
+        counts[post, 0], counts[post, 1] = characters, digits
+        counts[post, 2], counts[post, 3] = raw_dollars // 2, raw_code_characters
+        counts[post, 4], counts[post, 5], counts[post, 6] = dollars // 2, code_characters, is_block
+    return out[: ends[posts]], ends, counts
 
 
-def _enter(node: LexborNode, text: _Text, lists: list[int]) -> bool:
-    """Writes what stands at the start of a node; says whether its children are to be visited."""
-    tag = node.tag
-    if tag == "-text":
-        text.add(_SPACE.sub(" ", node.text_content or ""))
-        return False
-    if tag in _DROPPED or tag is None or tag.startswith(("-", "!")):
-        return False
-    if tag == "pre":
-        code = node.text(deep=True).replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
-        if code.strip():
-            text.add_block(code)
-        return False
-    if tag == "br":
-        text.break_lines(1)
-    elif tag in ("ul", "ol"):
-        text.break_lines(1 if lists else 2)
-        lists.append(-1 if tag == "ul" else _first_number(node))
-    elif tag == "li":
-        text.break_lines(1)
-        indent = "  " * (min(len(lists), MAX_LIST_DEPTH) - 1)
-        if lists and lists[-1] >= 0:
-            text.mark(f"{indent}{lists[-1]}. ")
-            lists[-1] += 1
-        else:
-            text.mark(f"{indent}- ")
-    elif tag in ("td", "th"):
-        if _follows_a_cell(node):
-            text.add(" | ")
-    elif tag in _BLOCKS:
-        text.break_lines(_gap(node, lists))
-    elif tag in _LINES:
-        text.break_lines(1)
-    return True
+def read_posts(data: Bytes, spans: Numbers, escaped: bool, markup: Markup) -> list[PostText | None]:
+    """Text and counts of many posts, whose HTML in UTF-8 stands in `data` from `spans[n, 0]` to `spans[n, 1]`.
+
+    `escaped`: it stands there as values of XML attributes, with the references that the writers of dumps use
+    (`stages.xml_references`); a post with another one gives None. Many at once, as a call costs as
+    much as a short post.
+    """
+    written, ends, counts = _read_all(data, spans, escaped, markup == "markdown")
+    texts, places = written.tobytes(), ends.tolist()
+    read: list[PostText | None] = []
+    for start, end, of_post in zip(places, places[1:], counts.tolist(), strict=False):
+        if of_post[0] < 0:
+            read.append(None)
+            continue
+        text = texts[start:end]
+        if b"&" in text:
+            text = unescape(text.decode("utf-8", "replace")).encode()
+        if b"\x00" in text:
+            text = text.replace(b"\x00", b"&")  # an ampersand that begins no reference
+        read.append(PostText(text, *of_post))
+    return read
 
 
-def _leave(node: LexborNode, text: _Text, lists: list[int]) -> None:
-    tag = node.tag
-    if tag in ("ul", "ol"):
-        lists.pop()
-        text.mark("")
-        text.break_lines(1 if lists else 2)
-    elif tag == "li":
-        text.mark("")
-        text.break_lines(1)
-    elif tag in _BLOCKS:
-        text.break_lines(_gap(node, lists))
-    elif tag in _LINES:
-        text.break_lines(1)
+def read_post(html: str, markup: Markup = "plain") -> PostText:
+    """Text and counts of one post's HTML."""
+    data = html.encode("utf-8", "replace")
+    (read,) = read_posts(np.frombuffer(data, dtype=np.uint8), np.array([[0, len(data)]]), False, markup)
+    assert read is not None
+    return read
 
 
-def _gap(node: LexborNode, lists: list[int]) -> int:
-    """Line ends around a block: a blank line, but none between the items of a list."""
-    return 1 if lists else 2
+def html_to_text(html: str, markup: Markup = "plain") -> str:
+    """The text of a post's HTML."""
+    return read_post(html, markup).text.decode()
 
 
-def _follows_a_cell(node: LexborNode) -> bool:
-    before = node.prev
-    while before is not None:
-        if before.tag in ("td", "th"):
-            return True
-        before = before.prev
-    return False
-
-
-def _first_number(node: LexborNode) -> int:
-    start = node.attributes.get("start") or ""
-    return int(start) if start.isdecimal() and len(start) < 7 else 1
+def count_text(text: str) -> tuple[int, int]:
+    """Characters and digits of a text, as `stages.content.content_of` counts them, in one pass."""
+    characters, digits = count_characters(np.frombuffer(text.encode(), dtype=np.uint8))
+    return characters, digits

@@ -1,175 +1,209 @@
 """Reader of the Stack Exchange data dump: one document a question, with its answers from the best to the worst.
 
-In: a site's `<site>.7z` as archive.org has it, `stackoverflow.com-Posts.7z`, or an unpacked `<site>/Posts.xml`
-(https://meta.stackexchange.com/questions/2677 has the schema). Out: documents with final text; HTML becomes text here
-(`stages.post_html`), since only the reader sees question and answers apart, so no cleaner follows.
+In: a site's `<site>.7z` as archive.org has it, `stackoverflow.com-Posts.7z`, or an unpacked `<site>/Posts.xml` or
+`<site>.xml` (https://meta.stackexchange.com/questions/2677 has the schema). Out: documents with final text; HTML
+becomes text here (`stages.post_html`), since only the reader sees question and answers apart, so no cleaner follows.
 
-    Q: title
+The LLaMA paper (section 2.1): "We kept the data from the 28 largest websites, removed the HTML tags from text and
+sorted the answers by score (from highest to lowest)". As in RedPajama v1 all answers are kept, and questions without
+one too; scores compare as numbers, equal ones by id. The choice of the sites is a step of its own, as no file knows
+the others.
 
-    body
-
-    A: an answer
-
-    A: the next
-
-The LLaMA paper (section 2.1): "We removed the HTML tags from text and sorted the answers by score (from highest to
-lowest)". As in RedPajama v1 all answers are kept, and questions without one too; scores compare as numbers.
-
-Posts of one question stand far apart in the dump. They are spooled to partition files by question id in the folder for
-temporary files (TMPDIR; about as large as Posts.xml) and joined partition by partition, so that memory holds one
-partition at a time: about 0.5 GB for the largest site.
+Posts of one question stand far apart in the dump: they are brought together on disk (`stackexchange_join`), in the
+folder for temporary files (TMPDIR; about half as large as Posts.xml).
 """
 
 from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from stages.document import Document, Origin, Rejected
-from stages.post_html import MAX_HTML_CHARACTERS, html_to_text
-from stages.sources.stackexchange_posts import UNUSED, Post, PostsXml, Spool, inflate_posts
+from stages.sources.stackexchange_archive import SEVEN_ZIP, TABLES, ArchiveLimits, TableArchive
+from stages.sources.stackexchange_document import Layout, document_of
+from stages.sources.stackexchange_join import SiteJoin, Unused
+from stages.sources.stackexchange_posts import BadRow, Rows, read_comment, read_posts
+from stages.xml_records import Piece
 
-_CHUNK_BYTES = 1 << 20
-_SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
-_SITE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
-
-# https://stackoverflow.com/help/licensing: the version by the date of the post.
-_LICENSES = ("CC-BY-SA-2.5", "CC-BY-SA-3.0", "CC-BY-SA-4.0")
-_LICENSE_3_FROM = datetime(2011, 4, 8, tzinfo=UTC)
-_LICENSE_4_FROM = datetime(2018, 5, 2, tzinfo=UTC)
+_CHUNK_BYTES = (
+    1 << 17
+)  # some 100 posts, whose objects are gone before the collector of garbage comes to look at them
+MAX_PARTITIONS = (
+    4_096  # of the join: 256 GiB of Posts.xml with the default size of one; the largest has 100 GB (2024)
+)
+_SITE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}")
+_TABLE_SUFFIX = re.compile(rf"-(?:{'|'.join(TABLES)})$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class StackExchange:
     """Reads the posts of one site.
 
-    Document: id `{site}:{question id}`, url, title, created (of the question), license (the latest version among its
-    posts, which CC BY-SA lets adaptations of the older ones be under), scores `question_score` and `answer_count`,
-    metadata `site`, `tags` (comma-separated), `accepted` (id of the accepted answer). Origin: the question's row in the
-    inflated Posts.xml. Order: by question id modulo `partitions`, then by question id.
+    Document: id `{site}:{question id}`, url, title, created (of the question), license (`stackexchange_document` says
+    which), scores `question_score`, `answer_count`, `comment_count` (when comments are read), what was kept of the
+    HTML (`stages.content`), metadata `site`, `tags` (comma-separated), `accepted` (id of the accepted answer),
+    `licenses` (all of them, comma-separated), `attribution` (a line for each post). Origin: the question's row in the
+    inflated Posts.xml. Order: by question id modulo the number of partitions, which is 1 up to `partition_bytes`,
+    then by question id.
 
     Rejected: `not_a_question_or_answer` (tag wikis and the like), `answer_without_question`, `duplicate_post`,
-    `post_too_long`, `damaged_record`, `truncated_file` (once, when `</posts>` is missing).
+    `post_too_long`, `document_too_long`, `no_text`, `damaged_record`, `truncated_file` (once, when `</posts>` is
+    missing), `no_posts` (once, for an archive of another table), and with comments `damaged_comment`,
+    `comment_too_long`, `comment_without_post`.
 
-    Raises ValueError when the file is no Posts.xml or 7z archive with one, when its inflated size is over the cap, or
-    when the site cannot be told from the name of the file (7z) or of its folder (Posts.xml).
+    Comments are read from the archive that has the posts; Stack Overflow has them in another, and a folder is read by
+    its Posts.xml alone: such documents have no comments and no `comment_count`.
+
+    Raises ValueError when the file is no Posts.xml in UTF-8 or 7z archive with one, when it is over a cap, or when the
+    site cannot be told from the name of the file (7z) or of its folder (Posts.xml).
     """
 
-    partitions: int = 256  # the largest site, Stack Overflow, has about 100 GB of Posts.xml (2024)
-    max_row_bytes: int = 4 << 20  # a post holds 30,000 characters of Markdown
-    max_inflated_bytes: int = 512 << 30  # five times the largest site
+    markup: Literal["plain", "markdown", "redpajama"] = (
+        "plain"  # LLaMA paper 2.1; of redpajama see its module
+    )
+    title: bool = True  # RedPajama v1; the paper is silent
+    tags: bool = False
+    accepted_mark: bool = False
+    comments: bool = False
+    max_row_bytes: int = (
+        1 << 20
+    )  # ours: a post holds 30,000 characters of Markdown, its HTML escaped about 0.3 MB
+    max_document_bytes: int = 32 << 20  # ours: the longest question of Code Golf has 1,000 answers, some MB
+    partition_bytes: int = 64 << 20  # ours: of Posts.xml; 60,000 posts are 3 MB of index
+    max_inflated_bytes: int = 512 << 30  # ours: five times the largest site
+    max_inflation_ratio: int = 200  # ours: XML of a dump packs 4 to 20 times
+    max_decoder_bytes: int = 1 << 30  # ours: 7-Zip's own largest preset is 256 MiB of dictionary
+
+    def __post_init__(self) -> None:
+        extra = not self.title or self.tags or self.accepted_mark or self.comments
+        if self.markup == "redpajama" and extra:
+            raise ValueError(
+                "markup redpajama has title, question and answers only; leave the other parts out"
+            )
+        if self.partition_bytes < 1:
+            raise ValueError("partition_bytes must be at least 1")
 
     def read(self, stream: BinaryIO, origin: str) -> Iterator[Document | Rejected]:
-        magic = stream.read(len(_SEVEN_ZIP))
-        stream.seek(-len(magic), 1)
-        is_archive = magic == _SEVEN_ZIP
-        site = _site_name(origin, is_archive)
+        magic = stream.read(len(SEVEN_ZIP))
+        site = _site_name(origin)
+        stream.seek(0)
+        if magic != SEVEN_ZIP:
+            size = stream.seek(0, 2)
+            stream.seek(0)
+            yield from self._read_site(site, origin, size, None, stream)
+            return
+        limits = ArchiveLimits(self.max_inflated_bytes, self.max_inflation_ratio, self.max_decoder_bytes)
+        archive = TableArchive(stream, origin, limits)
+        tables = archive.tables()
+        if "Posts" in tables:
+            yield from self._read_site(site, origin, tables["Posts"], archive, stream)
+        elif tables:
+            document = Document(f"{site}:{'+'.join(sorted(tables))}", "stackexchange", "", Origin(origin))
+            yield Rejected(document, "no_posts", detail=f"an archive of {', '.join(sorted(tables))}")
+        else:
+            raise ValueError(f"{origin}: no Posts.xml in the archive; give a site's archive of the dump")
+
+    def _read_site(
+        self, site: str, origin: str, size: int, archive: TableArchive | None, stream: BinaryIO
+    ) -> Iterator[Document | Rejected]:
+        partitions = min(max(1, -(-size // self.partition_bytes)), MAX_PARTITIONS)
         with tempfile.TemporaryDirectory(prefix="stackexchange-") as folder:
-            spool = Spool(Path(folder), self.partitions)
-            posts = PostsXml(spool, self.max_row_bytes, self.max_inflated_bytes, origin)
-            if is_archive:
-                inflate_posts(stream, posts, origin)
-            else:
+            join = SiteJoin(Path(folder), partitions, self.max_document_bytes)
+            table = _PostTable(self, join, origin)
+            with_comments = False
+            if archive is None:
                 while chunk := stream.read(_CHUNK_BYTES):
-                    posts.feed(chunk)
-            is_whole = posts.close()
-            spool.flush()
-            for partition in range(self.partitions):
-                yield from _join(spool.partition(partition), site, origin)
-            for post in spool.partition(UNUSED):
-                yield _rejected(post, site, origin, post.reason, post.detail)
-        if not is_whole:
-            document = Document(f"{site}:end", "stackexchange", "", Origin(origin, posts.size))
+                    table.feed(chunk)
+            else:
+                sinks = {"Posts": table.feed}
+                with_comments = self.comments and "Comments" in archive.tables()
+                remarks = _CommentTable(self, join, origin)
+                if with_comments:
+                    sinks["Comments"] = remarks.feed
+                archive.inflate(sinks)
+                if with_comments:
+                    remarks.close()
+            table.close()
+            layout = Layout(
+                "markdown" if self.markup == "markdown" else "plain",
+                self.markup == "redpajama",
+                *(self.title, self.tags, self.accepted_mark),
+            )
+            for found in join.questions():
+                if isinstance(found, Unused):
+                    yield _rejected(found, site, origin)
+                else:
+                    yield document_of(found, site, origin, layout, with_comments)
+        if not table.rows.is_whole:
+            document = Document(f"{site}:end", "stackexchange", "", Origin(origin, table.rows.size))
             yield Rejected(document, "truncated_file", detail="Posts.xml ends without </posts>")
 
 
-def _site_name(origin: str, is_archive: bool) -> str:
+class _PostTable:
+    """Takes the bytes of Posts.xml and puts its posts, as text, into the join."""
+
+    def __init__(self, reader: StackExchange, join: SiteJoin, origin: str) -> None:
+        self.rows = Rows("posts", reader.max_row_bytes, reader.max_inflated_bytes, origin)
+        self._markup, self._with_places, self._join = reader.markup, reader.comments, join
+
+    def feed(self, chunk: bytes) -> None:
+        for start in range(0, len(chunk), _CHUNK_BYTES):
+            self._add(list(self.rows.feed(chunk[start : start + _CHUNK_BYTES])))
+
+    def close(self) -> None:
+        self._add(list(self.rows.close()))
+
+    def _add(self, pieces: Sequence[Piece]) -> None:
+        for post in read_posts(pieces, self._markup):
+            if isinstance(post, BadRow):
+                self._join.add_bad_row(post)
+                continue
+            self._join.add_post(post)
+            if self._with_places:
+                self._join.add_place(post.id, post.question)
+
+
+class _CommentTable:
+    """Takes the bytes of Comments.xml and puts its comments into the join."""
+
+    def __init__(self, reader: StackExchange, join: SiteJoin, origin: str) -> None:
+        self._rows = Rows("comments", reader.max_row_bytes, reader.max_inflated_bytes, origin)
+        self._join = join
+
+    def feed(self, chunk: bytes) -> None:
+        self._add(self._rows.feed(chunk))
+
+    def close(self) -> None:
+        self._add(self._rows.close())
+
+    def _add(self, pieces: Iterator[Piece]) -> None:
+        for piece in pieces:
+            comment = read_comment(piece)
+            if isinstance(comment, BadRow):
+                self._join.add_bad_row(comment)
+            else:
+                self._join.add_comment(comment)
+
+
+def _site_name(origin: str) -> str:
+    """The site of a file: from the name of a Posts.xml's folder, else from that of the file."""
     path = PurePosixPath(origin)
-    name = path.name.removesuffix(".7z").removesuffix("-Posts") if is_archive else path.parent.name
-    if not _SITE.fullmatch(name.lower()):
-        way_out = "name it <site>.7z" if is_archive else "put it in a folder <site>/Posts.xml"
-        raise ValueError(f"{origin}: cannot tell the site from the name; {way_out} (beer.stackexchange.com)")
-    return name.lower()
+    name = path.parent.name if path.name == "Posts.xml" else path.stem
+    site = _TABLE_SUFFIX.sub("", name).lower()
+    if not _SITE.fullmatch(site):
+        raise ValueError(
+            f"{origin}: cannot tell the site from the name; name it <site>.7z or <site>/Posts.xml "
+            "(beer.stackexchange.com)"
+        )
+    return site
 
 
-def _join(posts: Iterator[Post], site: str, origin: str) -> Iterator[Document | Rejected]:
-    """The documents of a partition by question id; posts that cannot be used follow in the order of the dump."""
-    questions: dict[int, Post] = {}
-    answers: dict[int, list[Post]] = {}
-    seen: set[int] = set()
-    rejected: list[Rejected] = []
-    for post in posts:
-        if post.id in seen:
-            rejected.append(
-                _rejected(post, site, origin, "duplicate_post", "a post with this id came before")
-            )
-            continue
-        if len(post.body) > MAX_HTML_CHARACTERS:
-            detail = f"{len(post.body)} characters of HTML"
-            rejected.append(_rejected(post, site, origin, "post_too_long", detail))
-            continue
-        seen.add(post.id)
-        if post.is_question:
-            questions[post.id] = post
-        else:
-            answers.setdefault(post.question, []).append(post)
-    for id in sorted(questions):
-        yield _document(questions[id], answers.pop(id, []), site, origin)
-    orphans = sorted((post for group in answers.values() for post in group), key=lambda post: post.offset)
-    for post in orphans:
-        detail = f"question {post.question} is not in the dump"
-        yield _rejected(post, site, origin, "answer_without_question", detail)
-    yield from rejected
-
-
-def _rejected(post: Post, site: str, origin: str, reason: str, detail: str) -> Rejected:
-    id = f"{site}:{post.id}" if post.id else f"{site}@{post.offset}"
-    document = Document(id, "stackexchange", post.body, Origin(origin, post.offset, post.length))
-    return Rejected(document, reason, detail=detail)
-
-
-def _document(question: Post, answers: list[Post], site: str, origin: str) -> Document:
-    answers = sorted(answers, key=lambda answer: (-answer.score, answer.id))
-    title = " ".join(question.title.split())
-    parts = [f"Q: {title}", html_to_text(question.body)]
-    texts = [html_to_text(answer.body) for answer in answers]
-    parts += [f"A: {text}" for text in texts if text]
-    metadata = {"site": site}
-    if tags := ",".join(re.findall(r"[^<>|]+", question.tags)):
-        metadata["tags"] = tags
-    if any(str(answer.id) == question.accepted for answer in answers):
-        metadata["accepted"] = question.accepted
-    return Document(
-        id=f"{site}:{question.id}",
-        source="stackexchange",
-        text="\n\n".join(part for part in parts if part),
-        origin=Origin(origin, question.offset, question.length),
-        url=f"https://{site}/questions/{question.id}",
-        title=title,
-        license=max((_license(post) for post in (question, *answers)), default=None),
-        created=_created(question),
-        scores={"question_score": float(question.score), "answer_count": float(len(answers))},
-        metadata=metadata,
-    )
-
-
-def _created(post: Post) -> datetime | None:
-    try:
-        return datetime.fromisoformat(post.created[:19]).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def _license(post: Post) -> str:
-    stated = post.license.strip().replace(" ", "-")
-    if stated in _LICENSES:
-        return stated
-    created = _created(post)
-    if created is None or created >= _LICENSE_4_FROM:
-        return _LICENSES[2]
-    return _LICENSES[1] if created >= _LICENSE_3_FROM else _LICENSES[0]
+def _rejected(row: Unused, site: str, origin: str) -> Rejected:
+    kind = "comment-" if "comment" in row.reason else ""
+    id = f"{site}:{kind}{row.id}" if row.id else f"{site}@{kind}{row.offset}"
+    document = Document(id, "stackexchange", row.text, Origin(origin, row.offset, row.length))
+    return Rejected(document, row.reason, detail=row.detail)

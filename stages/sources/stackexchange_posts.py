@@ -1,218 +1,287 @@
-"""Rows of a Stack Exchange `Posts.xml`, out of the plain file or a 7z archive, spooled by question.
+"""Rows of a Stack Exchange dump (`Posts.xml`, `Comments.xml`), read one by one.
 
-In: the bytes of a dump. Out: `Post` values, partition by partition, each partition holding whole questions with their
-answers. Schema: https://meta.stackexchange.com/questions/2677. The XML is cut into rows that are parsed one by one
-(`stages.xml_records`): a damaged row costs itself, a DOCTYPE or a row over several lines costs nothing.
+In: the bytes of a file of the dump, piece by piece. Out: `Post`, `Comment`, or `BadRow` with the reason why it is
+none. Schema: https://meta.stackexchange.com/questions/2677. The XML is cut into rows (`stages.xml_records`): a
+damaged row costs itself, a DOCTYPE or a row over several lines costs nothing, and attributes may stand in any order.
+
+Rows as the dump has them are taken apart by their quotes; whatever is written in another way goes through an XML
+parser, with the same result. What XML forbids (NUL and other control characters, also as references, which old dumps
+have) is dropped before.
 """
 
 from __future__ import annotations
 
-import errno
-import json
-import lzma
-import struct
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import BinaryIO, NamedTuple
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
-import py7zr
-from py7zr.exceptions import AbsolutePathError, ArchiveError, PasswordRequired
+import numpy as np
 
+from stages import post_html
+from stages.post_html import PostText
+from stages.post_html_redpajama import redpajama_text
+from stages.sources.stackexchange_rows import (
+    ACCEPTED,
+    BODY,
+    CREATED,
+    ID,
+    IS_USUAL,
+    LICENSE,
+    MAX_DIGITS,
+    MISSING,
+    NAME,
+    OWNER,
+    TAGS,
+    TITLE,
+    scan_rows,
+)
 from stages.xml_records import NoRecords, Piece, RecordSplitter, parse_xml
+from stages.xml_references import read_references
 
 # PostTypeId of the schema; 3 to 8 are wikis, nominations and such.
-_QUESTION, _ANSWER = "1", "2"
-_FLUSH_BYTES = 1 << 16
-# What py7zr lets through when the headers of an archive are damaged, found by changing bytes at random.
-_DAMAGE = (
-    *(lzma.LZMAError, EOFError, OSError, struct.error, UnicodeError),
-    *(LookupError, TypeError, OverflowError, AssertionError),
+_QUESTION, _ANSWER = 1, 2
+_ENCODING = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']([^"']*)""")
+_CONTROLS = bytes(c for c in range(32) if c not in (9, 10, 13))
+_FORBIDDEN_REFERENCE = re.compile(
+    rb"&#(?:0*(?:[0-8]|1[124-9]|2[0-9]|3[01])|[xX]0*(?:[0-8bcBCeEfF]|1[0-9a-fA-F]));"
 )
-# The partition of rows that are neither questions nor answers.
-UNUSED = -1
+_NUMBER = re.compile(rf"-?[0-9]{{1,{MAX_DIGITS}}}")
 
 
 class Post(NamedTuple):
-    """A row of Posts.xml; one that cannot be used says why in `reason` and `detail`."""
+    """A question or an answer, its texts in UTF-8. `question` is its own id or its parent's, `owner` a user's id or
+    name, `text` final, `counts` those of `PostText`, in its order."""
 
     id: int
     question: int
     is_question: bool
     score: int
-    created: str
-    license: str
-    title: str
-    tags: str
-    accepted: str
-    body: str
+    created: bytes
+    license: bytes
+    owner: bytes
+    title: bytes
+    tags: bytes
+    accepted: int
+    text: bytes
+    counts: Sequence[int]
     offset: int
     length: int
-    reason: str = ""
-    detail: str = ""
 
 
-def inflate_posts(stream: BinaryIO, posts: PostsXml, origin: str) -> None:
-    """Feeds the Posts.xml of a 7z archive to `posts` as it is inflated; ValueError when it has none or is damaged."""
-    try:
-        with py7zr.SevenZipFile(stream) as archive:
-            names = [name for name in archive.getnames() if name.rpartition("/")[2] == "Posts.xml"]
-            if len(names) != 1:
-                raise ValueError(
-                    f"{origin}: {len(names)} files named Posts.xml in the archive; give one with one"
-                )
-            archive.extract(targets=names, factory=_Members(posts.feed))
-    except (ArchiveError, PasswordRequired, AbsolutePathError) as error:
-        raise ValueError(f"{origin}: the 7z archive cannot be read ({error}); download it anew") from error
-    except _DAMAGE as error:
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # a full or broken disk; damage is seen as a seek to nowhere
-        raise ValueError(f"{origin}: the 7z archive is damaged ({error}); download it anew") from error
+class Comment(NamedTuple):
+    """A remark on a question or an answer (`post`); `text` is as it was typed."""
+
+    id: int
+    post: int
+    created: str
+    license: str
+    owner: str
+    text: str
+    offset: int
+    length: int
 
 
-class Spool:
-    """Posts on disk, one file of JSON lines a partition; what is small stays in memory until `_FLUSH_BYTES`."""
+class BadRow(NamedTuple):
+    """A row that cannot be used; `id` is 0 where there is none."""
 
-    def __init__(self, folder: Path, partitions: int) -> None:
-        self._folder = folder
-        self._partitions = partitions
-        self._pending: dict[int, list[str]] = {}
-        self._pending_size: dict[int, int] = {}
-
-    def add(self, post: Post) -> None:
-        partition = UNUSED if post.reason else post.question % self._partitions
-        line = json.dumps(post, ensure_ascii=True)
-        self._pending.setdefault(partition, []).append(line)
-        self._pending_size[partition] = self._pending_size.get(partition, 0) + len(line)
-        if self._pending_size[partition] > _FLUSH_BYTES:
-            self._write(partition)
-
-    def flush(self) -> None:
-        for partition in list(self._pending):
-            self._write(partition)
-
-    def partition(self, partition: int) -> Iterator[Post]:
-        """The posts of a partition in the order in which they came."""
-        path = self._path(partition)
-        if path.exists():
-            with path.open(encoding="ascii") as lines:
-                for line in lines:
-                    yield Post(*json.loads(line))
-
-    def _path(self, partition: int) -> Path:
-        return self._folder / f"{partition}.jsonl"
-
-    def _write(self, partition: int) -> None:
-        with self._path(partition).open("a", encoding="ascii") as file:
-            file.write("\n".join(self._pending.pop(partition)) + "\n")
-        self._pending_size[partition] = 0
+    id: int
+    reason: str
+    detail: str
+    offset: int
+    length: int
 
 
-class PostsXml:
-    """Takes the bytes of Posts.xml as they come and spools its rows."""
+class Rows:
+    """Cuts one file of the dump into its rows. `tag` is that of the whole file: `posts`, `comments`.
 
-    def __init__(self, spool: Spool, max_row_bytes: int, max_bytes: int, origin: str) -> None:
+    Raises ValueError when the file is something else, is not in UTF-8, or goes on over `max_bytes`.
+    """
+
+    def __init__(self, tag: str, max_row_bytes: int, max_bytes: int, origin: str) -> None:
         self.size = 0
-        self._spool = spool
+        self._tag = tag.encode("ascii")
         self._splitter = RecordSplitter("row", max_row_bytes)
         self._max_bytes = max_bytes
         self._origin = origin
         self._tail = b""
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes) -> Iterator[Piece]:
+        """The rows that are complete with this chunk."""
         self.size += len(chunk)
         if self.size > self._max_bytes:
             raise ValueError(
-                f"{self._origin}: Posts.xml is over max_inflated_bytes={self._max_bytes}; raise the cap"
+                f"{self._origin}: {self._name} is over max_inflated_bytes={self._max_bytes}; raise the cap"
             )
-        self._tail = (self._tail + chunk)[-100:]
+        self._tail = (self._tail + chunk[-100:])[-100:]
         try:
-            for piece in self._splitter.feed(chunk):
-                self._spool.add(_read_row(piece))
+            yield from self._splitter.feed(chunk)
         except NoRecords as error:
-            raise ValueError(f"{self._origin}: {error}; is it a Posts.xml?") from error
+            raise ValueError(f"{self._origin}: {error}; is it a {self._name} in UTF-8?") from error
 
-    def close(self) -> bool:
-        """Ends the file; says whether it was whole."""
-        for piece in self._splitter.close():
-            self._spool.add(_read_row(piece))
-        if b"<posts" not in (self._splitter.head or b""):
+    def close(self) -> Iterator[Piece]:
+        """The last row."""
+        yield from self._splitter.close()
+        head = self._splitter.head or b""
+        encoding = _ENCODING.search(head)
+        if encoding and encoding[1].lower() not in (b"utf-8", b"utf8"):
             raise ValueError(
-                f"{self._origin}: not a Posts.xml (no <posts>); give a site's 7z archive or its Posts.xml"
+                f"{self._origin}: {self._name} is in {encoding[1].decode('ascii', 'replace')}; convert it to UTF-8"
             )
-        return b"</posts>" in self._tail or b"<posts/>" in self._tail or b"<posts />" in self._tail
+        if b"<" + self._tag not in head:
+            raise ValueError(
+                f"{self._origin}: not a {self._name} (no <{self._tag.decode()}>); give a site's 7z archive or its "
+                "Posts.xml"
+            )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file ended as it should."""
+        return any(
+            self._tag.join(ends) in self._tail for ends in ((b"</", b">"), (b"<", b"/>"), (b"<", b" />"))
+        )
+
+    @property
+    def _name(self) -> str:
+        return f"{self._tag.decode().capitalize()}.xml"
 
 
-class _Member(py7zr.Py7zIO):
-    """What py7zr writes a member to: here, straight on to the XML."""
+PostMarkup = Literal["plain", "markdown", "redpajama"]
 
-    def __init__(self, feed: Callable[[bytes], None]) -> None:
-        self._feed = feed
-        self._size = 0
 
-    def write(self, s: bytes | bytearray) -> int:
-        self._feed(bytes(s))
-        self._size += len(s)
-        return len(s)
+def read_posts(pieces: Sequence[Piece], markup: PostMarkup) -> list[Post | BadRow]:
+    """Rows of Posts.xml; a missing Score counts as 0, as in the dump's own older rows."""
+    bounds = np.zeros(len(pieces) + 1, dtype=np.int64)
+    np.cumsum([len(piece.data) for piece in pieces], out=bounds[1:])
+    joined = b"".join([piece.data for piece in pieces])
+    data = np.frombuffer(joined, dtype=np.uint8)
+    table = scan_rows(data, bounds)
+    read: list[Post | BadRow] = []
+    texts = (
+        [None] * len(pieces)
+        if markup == "redpajama"
+        else post_html.read_posts(data, table[:, BODY : BODY + 2], True, markup)
+    )
+    for piece, row, text in zip(pieces, table.tolist(), texts, strict=True):
+        post = _usual_post(joined, row, piece, text) if row[IS_USUAL] and text is not None else None
+        read.append(_parsed_post(piece, markup) if post is None else post)
+    return read
 
-    def read(self, size: int | None = None) -> bytes:
-        return b""
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return 0
-
-    def flush(self) -> None:
+def _usual_post(joined: bytes, row: list[int], piece: Piece, text: PostText) -> Post | BadRow | None:
+    """A row that is written as the dump writes it; None when an XML parser has to look."""
+    id, kind, parent, score, accepted = row[ID : ACCEPTED + 1]
+    if id == MISSING or kind == MISSING or (kind == _ANSWER and parent == MISSING):
         return None
-
-    def size(self) -> int:
-        return self._size
-
-
-class _Members(py7zr.WriterFactory):
-    def __init__(self, feed: Callable[[bytes], None]) -> None:
-        self._feed = feed
-
-    def create(self, filename: str) -> _Member:
-        return _Member(self._feed)
-
-
-def _read_row(piece: Piece) -> Post:
-    """A row of Posts.xml; missing numbers count as 0, as in the dump's own older rows."""
-    data = piece.data.rstrip().removesuffix(b"</posts>").rstrip()
-
-    def unused(reason: str, detail: str, id: int = 0) -> Post:
-        return Post(id, 0, False, 0, "", "", "", "", "", "", piece.offset, len(data), reason, detail)
-
-    if piece.too_long:
-        return unused("post_too_long", "the row is over the cap")
     try:
-        row = parse_xml(data)
-    except ValueError as error:
-        return unused("damaged_record", str(error))
-    id = _number(row.get("Id"))
-    kind = row.get("PostTypeId")
-    if id is None or kind is None:
-        return unused("damaged_record", "a row without Id or PostTypeId")
-    if kind not in (_QUESTION, _ANSWER):
-        return unused("not_a_question_or_answer", f"PostTypeId {kind[:20]}", id)
-    question = id if kind == _QUESTION else _number(row.get("ParentId"))
-    if question is None:
-        return unused("damaged_record", "an answer without ParentId", id)
+        if not piece.data.isascii():
+            piece.data.decode()
+        owner = _value(joined, row, OWNER) or _value(joined, row, NAME)
+        title, tags = _value(joined, row, TITLE), _value(joined, row, TAGS)
+    except ValueError:
+        return None
+    length = len(piece.data.rstrip())
+    if kind != _QUESTION and kind != _ANSWER:
+        return BadRow(id, "not_a_question_or_answer", f"PostTypeId {kind}", piece.offset, length)
+    written, *counts = text
     return Post(
-        id=id,
-        question=question,
-        is_question=kind == _QUESTION,
-        score=_number(row.get("Score")) or 0,
-        created=row.get("CreationDate", ""),
-        license=row.get("ContentLicense", ""),
-        title=row.get("Title", ""),
-        tags=row.get("Tags", ""),
-        accepted=row.get("AcceptedAnswerId", ""),
-        body=row.get("Body", ""),
-        offset=piece.offset,
-        length=len(data),
+        id,
+        id if kind == _QUESTION else parent,
+        kind == _QUESTION,
+        score if score != MISSING else 0,
+        joined[row[CREATED] : row[CREATED + 1]],
+        joined[row[LICENSE] : row[LICENSE + 1]],
+        owner,
+        title,
+        tags,
+        accepted if accepted != MISSING else 0,
+        written,
+        counts,
+        piece.offset,
+        length,
     )
 
 
-def _number(text: str | None) -> int | None:
-    digits = (text or "").removeprefix("-")
-    return int(text or "") if digits.isascii() and digits.isdecimal() and len(digits) <= 18 else None
+def _value(joined: bytes, row: list[int], column: int) -> bytes:
+    value = joined[row[column] : row[column + 1]]
+    if b"&" in value:
+        resolved = read_references(value)
+        if resolved is None:
+            raise ValueError("a reference that the dump does not write")
+        return resolved
+    return value
+
+
+def _parsed_post(piece: Piece, markup: PostMarkup) -> Post | BadRow:
+    """A row by an XML parser, whatever it looks like."""
+    row = _parse_row(piece, "post")
+    if isinstance(row, BadRow):
+        return row
+    values, length = row
+    id, kind = _number(values.get("Id")), _number(values.get("PostTypeId"))
+    if id is None or kind is None:
+        return BadRow(0, "damaged_record", "a row without Id or PostTypeId", piece.offset, length)
+    if kind != _QUESTION and kind != _ANSWER:
+        return BadRow(id, "not_a_question_or_answer", f"PostTypeId {kind}", piece.offset, length)
+    is_question = kind == _QUESTION
+    question = id if is_question else _number(values.get("ParentId"))
+    if question is None:
+        return BadRow(id, "damaged_record", "an answer without ParentId", piece.offset, length)
+    html, title = values.get("Body", ""), values.get("Title", "")
+    text = post_html.read_post(html, "markdown" if markup == "markdown" else "plain")
+    if markup == "redpajama":
+        written = redpajama_text(f"{title} {html}" if is_question else html)
+        text = text._replace(text=written.encode("utf-8", "replace"), is_block=0)
+    written_bytes, *counts = text
+    return Post(
+        id,
+        question,
+        is_question,
+        _number(values.get("Score")) or 0,
+        values.get("CreationDate", "").encode(),
+        values.get("ContentLicense", "").encode(),
+        (values.get("OwnerUserId") or values.get("OwnerDisplayName", "")).encode(),
+        title.encode(),
+        values.get("Tags", "").encode(),
+        _number(values.get("AcceptedAnswerId")) or 0,
+        written_bytes,
+        counts,
+        piece.offset,
+        length,
+    )
+
+
+def read_comment(piece: Piece) -> Comment | BadRow:
+    """A row of Comments.xml."""
+    row = _parse_row(piece, "comment")
+    if isinstance(row, BadRow):
+        return row
+    values, length = row
+    id, post = _number(values.get("Id")), _number(values.get("PostId"))
+    if id is None or post is None:
+        return BadRow(id or 0, "damaged_comment", "a comment without Id or PostId", piece.offset, length)
+    return Comment(
+        *(id, post, values.get("CreationDate", ""), values.get("ContentLicense", "")),
+        values.get("UserId") or values.get("UserDisplayName", ""),
+        *(values.get("Text", ""), piece.offset, length),
+    )
+
+
+def _parse_row(piece: Piece, what: str) -> tuple[Mapping[str, str], int] | BadRow:
+    """The attributes of a row and its length; `what` is the name of its kind in reasons."""
+    data = piece.data.rstrip()
+    if not data.endswith(b"/>"):
+        data = data.removesuffix(
+            f"</{what}s>".encode()
+        ).rstrip()  # the last row has the end of the file with it
+    if piece.too_long:
+        return BadRow(0, f"{what}_too_long", "the row is over the cap", piece.offset, len(data))
+    try:
+        element = parse_xml(_FORBIDDEN_REFERENCE.sub(b"", data.translate(None, _CONTROLS)))
+    except ValueError as error:
+        reason = "damaged_record" if what == "post" else "damaged_comment"
+        return BadRow(0, reason, str(error), piece.offset, len(data))
+    return {str(name): str(value) for name, value in element.items()}, len(data)
+
+
+def _number(digits: str | None) -> int | None:
+    return int(digits) if digits and _NUMBER.fullmatch(digits) else None

@@ -1,36 +1,205 @@
+from __future__ import annotations
+
+import html as stdlib_html
+import random
+import re
+
+import numpy as np
 import pytest
 
-from stages.post_html import MAX_HTML_CHARACTERS, html_to_text
+from stages.content import content_of
+from stages.post_html import Markup, count_text, html_to_text, read_post, read_posts
+from stages.post_html_redpajama import redpajama_text
+
+# What fuzzed posts are made of: every tag that means something, signs, references and broken ends.
+TAGS = "p ul ol li pre code b h2 table tr td blockquote sup sub a br hr"
+PIECES = [
+    *(f"<{tag}>" for tag in TAGS.split()),
+    *(f"</{tag}>" for tag in TAGS.split()),
+    *('<a href="http://x.example">', '<pre class="lang-c">', '<img src="u" alt="v">', '<ol start="7">'),
+    *(
+        '<blockquote class="spoiler">',
+        " ",
+        "\n",
+        "$",
+        "$$",
+        "\\begin{a}",
+        "\\end{a}",
+        "`",
+        "``",
+        "a",
+        "b c",
+        "12",
+    ),
+    *(
+        "é",
+        "世",
+        "&amp;",
+        "&lt;",
+        "&#10;",
+        "&nbsp;",
+        "&",
+        "&copy",
+        "<",
+        "</",
+        "<!-- x -->",
+        "<!--",
+        "\x00",
+        "\r\n",
+    ),
+    *("\t", "\u00a0", "]", "(", '"', "'>"),
+]
+
+
+def fuzzed(seed: int) -> str:
+    chosen = random.Random(seed)
+    return "".join(chosen.choice(PIECES) for _ in range(chosen.randint(0, 40)))
+
+
+def words_by_regex(html: str) -> str:
+    """Letters and digits outside of tags, without any layout: an oracle for what may not get lost."""
+    html = re.sub(r"<!--.*?(?:-->|$)", "", html, flags=re.S)
+    html = re.sub(r"""</?[a-zA-Z](?:"[^"]*"|'[^']*'|[^>"'])*>""", "", html)
+    return "".join(c for c in stdlib_html.unescape(html) if c.isalnum())
+
+
+@pytest.mark.parametrize("markup", ["plain", "markdown"])
+def test_no_word_is_lost_or_moved(markup: Markup) -> None:
+    """Over posts of whole tags: the letters of the text are those of the HTML, in order; Markdown adds addresses."""
+    whole = [p for p in PIECES if p not in ("<", "</", "<!--", '"', "'>", "&copy") and "=" not in p]
+    for seed in range(1_500):
+        chosen = random.Random(seed)
+        html = "".join(chosen.choice(whole) for _ in range(40))
+        html = html.replace("<ol>", "<ul>").replace("</ol>", "</ul>")  # numbers are added
+        text = "".join(c for c in html_to_text(html, markup) if c.isalnum())
+        assert text == words_by_regex(html), (seed, html)
+
+
+@pytest.mark.parametrize("markup", ["plain", "markdown"])
+def test_any_bytes_give_clean_text(markup: Markup) -> None:
+    for seed in range(3_000):
+        html = fuzzed(seed)
+        text = html_to_text(html, markup)
+        assert "\x00" not in text and "\r" not in text, seed
+        assert text == text.strip("\n"), seed
+        assert "\n\n\n" not in text or "<pre" in html, seed
+
+
+@pytest.mark.parametrize("markup", ["plain", "markdown"])
+def test_posts_read_together_are_read_as_alone(markup: Markup) -> None:
+    bodies = [fuzzed(seed).encode() for seed in range(200)]
+    ends = np.cumsum([0, *map(len, bodies)])
+    spans = np.stack([ends[:-1], ends[1:]], axis=1)
+    data = np.frombuffer(b"".join(bodies), dtype=np.uint8)
+    together = read_posts(data, spans, False, markup)
+    assert together == [read_post(body.decode(), markup) for body in bodies]
+
+
+def test_escaped_posts_are_read_as_what_they_stand_for() -> None:
+    for seed in range(300):
+        body = fuzzed(seed).replace("\x00", "").replace("\r", "").replace("\t", " ")
+        escaped = stdlib_html.escape(body, quote=False).replace('"', "&quot;").replace("\n", "&#xA;").encode()
+        data = np.frombuffer(escaped, dtype=np.uint8)
+        (read,) = read_posts(data, np.array([[0, len(data)]]), True, "plain")
+        assert read == read_post(body), seed
+
+
+@pytest.mark.parametrize("value", [b"a &nbsp; b", b"&unknown;", b"&", b"&lt", b"&#x41;", b"a & b"])
+def test_leaves_a_value_with_other_references_to_an_xml_parser(value: bytes) -> None:
+    data = np.frombuffer(value, dtype=np.uint8)
+    assert read_posts(data, np.array([[0, len(data)]]), True, "plain") == [None]
+
+
+def test_counts_as_content_does() -> None:
+    for seed in range(500):
+        html = fuzzed(seed)
+        counted, of_content = read_post(html), content_of(html)
+        assert (counted.raw_characters, counted.raw_digits) == (of_content.characters, of_content.digits)
+        assert count_text(html) == (of_content.characters, of_content.digits)
+
+
+def test_counts_formulas_and_code_on_both_sides() -> None:
+    html = "<p>$a$ and $$b$$, <code>x = $1 &lt; 2</code> nbsp</p><pre><code>y &amp;\n $z$ é\n</code></pre>"
+    for markup in ("plain", "markdown"):
+        read = read_post(html, markup)  # type: ignore[arg-type]
+        assert (read.raw_formulas, read.formulas) == (3, 3)  # three pairs of signs
+        assert (read.raw_code_characters, read.code_characters) == (12, 12)
+
+
+def test_dropped_code_is_seen_by_the_loss_meter() -> None:
+    read = read_post("<p>a</p><svg><code>lost</code></svg>")
+    assert (read.raw_code_characters, read.code_characters) == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("html", "is_block"),
+    [
+        ("<p>a</p>", 0),
+        ("<pre>a</pre>", 1),
+        ("<ul><li>a", 1),
+        ("<p></p><blockquote>a", 1),
+        ("<h2>a", 0),
+        ("a<pre>b", 0),
+    ],
+)
+def test_tells_a_text_that_begins_with_a_block(html: str, is_block: int) -> None:
+    assert read_post(html).is_block == is_block
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *(
+            "<div>",
+            "<ul><li>",
+            "<td>",
+            "<table><tr><td>",
+            "<b>",
+            "<p>x",
+            "<code>",
+            "<pre>",
+            "<sup>x",
+            "<svg>",
+            "<a <",
+        ),
+        *(
+            '<a href="/">x',
+            "<!--",
+            "&",
+            "`",
+            "<blockquote>",
+            "<pre>`",
+            "</li>",
+            "$$\n",
+            '<p title="',
+            "<code>`</code>",
+        ),
+    ],
+)
+def test_time_grows_with_the_length_alone(unit: str) -> None:
+    for markup in ("plain", "markdown"):
+        html_to_text(unit * (1_000_000 // len(unit)), markup)  # type: ignore[arg-type]
+
+
+def test_bounds_what_deep_lists_write() -> None:
+    deep = "<ol start='999999'><li>" * 100 + "<pre>" + "x\n" * 1_000
+    assert len(html_to_text(deep, "markdown")) < 1_000 * 100
+
+
+def test_a_post_at_the_cap_is_read() -> None:
+    assert len(html_to_text("<p>" + "word " * 200_000)) == 999_999
 
 
 @pytest.mark.parametrize(
     ("html", "text"),
     [
-        ("<p>a <b>b</b>\nc</p>\n\n<p>d</p>", "a b c\n\nd"),
-        ("<pre><code>if x &lt; 1:\n    y\n</code></pre><p>z</p>", "if x < 1:\n    y\n\nz"),
-        ("<pre>  a\n b</pre>", "  a\n b"),
-        ("<ul>\n<li>a</li>\n<li><p>b</p></li></ul>", "- a\n- b"),
-        ("<ol start='3'><li>a<ul><li>b</li></ul></li><li>c</li></ol>", "3. a\n  - b\n4. c"),
-        ("a<br>b <code>c  d</code> <a href='u'>e</a><img src='x' alt='y'>", "a\nb c d e"),
-        ("<table><tr><th>a</th><th>b</th></tr>\n<tr><td>1</td>\n<td>2</td></tr></table>", "a | b\n1 | 2"),
-        ("<blockquote><p>q</p></blockquote>tail", "q\n\ntail"),
-        ("<script>x</script><!-- c -->a &amp; b", "a & b"),
-        ("<p>$x < y$ &nbsp; z", "$x < y$ z"),
-        ("<h2>T</h2><p>a</p><hr>", "T\n\na"),
+        ("<p>a</p>\n\n<p>b</p>", "a\nb"),
+        ("<ol>\n<li>a</li>\n</ol>", "*\n\n*a\n"),
+        ("<pre>  \n </pre><b> \n </b><i> </i>x", "  \n \n x"),
+        ("<script>a</script>b<!-- c -->d", "bd"),
         ("", ""),
-        ("  \n", ""),
     ],
 )
-def test_keeps_the_shape_that_carries_meaning(html: str, text: str) -> None:
-    assert html_to_text(html) == text
-
-
-def test_refuses_html_over_the_cap() -> None:
-    with pytest.raises(ValueError, match="200001 characters"):
-        html_to_text("x" * (MAX_HTML_CHARACTERS + 1))
-
-
-@pytest.mark.timeout(30)
-@pytest.mark.parametrize("unit", ["<div>", "<ul><li>", "<td>", "<table><tr><td>", "<b>", "<p>x"])
-def test_survives_deep_nesting(unit: str) -> None:
-    assert html_to_text(unit * (60_000 // len(unit))).replace("x", "").replace("\n", "").strip(" -•") == ""
+def test_redpajama_text_follows_its_rules(html: str, text: str) -> None:
+    assert redpajama_text(html) == text
