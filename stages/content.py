@@ -9,7 +9,7 @@ is judged against what it was before, not against 1. The rule is ours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 RAW, KEPT = "raw_", "kept_"
 
@@ -24,6 +24,9 @@ class Content:
     code_characters: int | None = None
 
 
+_NAMES = tuple(field.name for field in fields(Content))
+
+
 def content_of(text: str, formulas: int | None = None, code_characters: int | None = None) -> Content:
     """Counts of `text`; formulas and code are counted by the caller, who knows how they are written."""
     blanks = text.count(" ") + text.count("\n") + text.count("\t")
@@ -36,6 +39,6 @@ def loss_scores(raw: Content, kept: Content) -> Mapping[str, float]:
     return {
         prefix + name: float(count)
         for prefix, content in ((RAW, raw), (KEPT, kept))
-        for name, count in asdict(content).items()
-        if count is not None
+        for name in _NAMES
+        if (count := getattr(content, name)) is not None
     }
