@@ -3,7 +3,8 @@ files.
 
 In: integer weights of the sources (`integer_weights` makes them of shares), how many rows each source has, a
 seed. Out: (source, epoch, row) for any sample numbers, in any order and grouping, so a run can be resumed or
-spread over any number of processes from one integer, the number of samples consumed.
+spread over any number of processes from one integer, the number of samples consumed; and back, the sample numbers
+that read a row.
 
 - Samples are cut into blocks of 1,000. A block holds the share of each source times 1,000, rounded up or down;
   over a period of at most 1,000 blocks the weights are met to the sample (`mixtures.interleaving`, which also
@@ -52,6 +53,14 @@ class Located(NamedTuple):
     row: Signed
 
 
+class Found(NamedTuple):
+    """What reads some rows of a source: sample numbers ascending, with epoch and row of each."""
+
+    sample: Signed
+    epoch: Signed
+    row: Signed
+
+
 class Schedule:
     """The order of training samples for sources with integer weights and known numbers of rows."""
 
@@ -84,6 +93,30 @@ class Schedule:
         epoch, position = np.divmod(ordinal, self._rows[source])
         row = permute(position, self._rows[source], _key(self.seed, source, epoch))
         return Located(source, epoch, row)
+
+    def find(self, source: int, rows: npt.ArrayLike, epochs: range) -> Found:
+        """The samples that read these rows of a source in some epochs: the inverse of `locate`, one a row and epoch.
+
+        Epochs ascend by one. Each answer costs as much as one of `locate`, however large the source is.
+        """
+        wanted = np.asarray(rows, np.int64)
+        assert epochs.step == 1 and (
+            wanted.size == 0 or 0 <= wanted.min() <= wanted.max() < self.rows[source]
+        )
+        epoch = np.repeat(np.arange(epochs.start, epochs.stop, dtype=np.int64), wanted.size)
+        row = np.tile(wanted.ravel(), len(epochs))
+        key = _key(self.seed, np.full(epoch.size, source, np.int64), epoch)
+        ordinal = epoch * self._rows[source] + permute(row, self._rows[source], key, backwards=True)
+        period, number = np.divmod(ordinal, self._per_period[source])
+        sample = period * self._source.size + np.flatnonzero(self._source == source)[number]
+        order = np.argsort(sample)
+        return Found(sample[order], epoch[order], row[order])
+
+    def samples_of(self, source: int, samples: int) -> int:
+        """How many of the first `samples` samples are of a source."""
+        periods, rest = divmod(samples, self._source.size)
+        within = np.count_nonzero(self._source[:rest] == source)
+        return periods * int(self._per_period[source]) + int(within)
 
     def epochs(self, samples: int) -> tuple[float, ...]:
         """How often each source is read by the first `samples` samples, to within a block."""
@@ -122,10 +155,10 @@ def integer_weights(shares: Sequence[float], denominator: int = DENOMINATOR) -> 
     return tuple(weight // divisor for weight in weights)
 
 
-def permute(positions: Signed, size: int | Signed, key: Unsigned) -> Signed:
+def permute(positions: Signed, size: int | Signed, key: Unsigned, *, backwards: bool = False) -> Signed:
     """Images of `positions` under the permutation of [0, size) that belongs to `key`; all three broadcast.
 
-    Positions must be in [0, size), sizes in [1, 2^52].
+    Positions must be in [0, size), sizes in [1, 2^52]. `backwards`: what the positions are the images of.
     """
     positions, sizes, key = np.broadcast_arrays(positions, np.asarray(size, np.int64), key)
     bits = np.frexp((sizes - 1).astype(np.float64))[1].ravel()  # of the largest position; 0 for size 1
@@ -135,8 +168,9 @@ def permute(positions: Signed, size: int | Signed, key: Unsigned) -> Signed:
     keys = _mix(key.ravel() + ROUND_KEYS)
     values = positions.astype(np.uint64).ravel()
     walking = np.arange(values.size)
+    step = _unfeistel if backwards else _feistel
     while walking.size:
-        moved = _feistel(values[walking], high[walking], low[walking], keys[:, walking])
+        moved = step(values[walking], high[walking], low[walking], keys[:, walking])
         values[walking] = moved
         walking = walking[moved >= limit[walking]]
     return values.astype(np.int64).reshape(positions.shape)
@@ -151,6 +185,16 @@ def _feistel(values: Unsigned, high: Unsigned, low: Unsigned, keys: Unsigned) ->
     left, right = values >> low, values & masks[1]
     for number in range(ROUNDS):
         left, right = right, left ^ (_mix(right ^ keys[number]) & masks[number % 2])
+    return (left << low) | right
+
+
+def _unfeistel(values: Unsigned, high: Unsigned, low: Unsigned, keys: Unsigned) -> Unsigned:
+    """The inverse of `_feistel`: its rounds, the last one first."""
+    masks = (ONE << high) - ONE, (ONE << low) - ONE
+    left: Unsigned = values >> low
+    right: Unsigned = values & masks[1]
+    for number in reversed(range(ROUNDS)):
+        left, right = right ^ (_mix(left ^ keys[number]) & masks[number % 2]), left
     return (left << low) | right
 
 

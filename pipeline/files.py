@@ -25,6 +25,7 @@ from pipeline.http_files import open_http
 from pipeline.http_requests import is_http
 
 TEMPORARY_SUFFIX = ".tmp"
+_HASHED_BYTES = 256 << 10  # a block; of 1 MiB each would be new memory, and the hash take half as long again
 
 
 @dataclass(frozen=True)
@@ -158,10 +159,10 @@ def delete(paths: list[str]) -> None:
 
 
 def sha256_of(path: str) -> Written:
-    """Size and SHA-256 of a file, read once in blocks of 1 MiB."""
+    """Size and SHA-256 of a file, read once in blocks that stay in the cache."""
     digest, size = hashlib.sha256(), 0
     with open_binary(path) as stream:
-        while block := stream.read(1 << 20):
+        while block := stream.read(_HASHED_BYTES):
             digest.update(block)
             size += len(block)
     return Written(size, digest.hexdigest())

@@ -144,12 +144,13 @@ def read_keys(path: str, part: int, first: int, last: int) -> Keys:
 
 def write_drops(path: str, parts: Uint32s, units: Uint32s, part_count: int) -> Written:
     """Writes the units that go, in any order; part by part and ascending in the file."""
-    order = np.lexsort((units, parts))
-    starts = np.searchsorted(parts[order], np.arange(part_count + 1)).astype("<u8")
+    places = np.sort((parts.astype(np.uint64) << np.uint64(32)) | units)  # one sort of numbers, not of pairs
+    beginnings = np.arange(part_count + 1, dtype=np.uint64) << np.uint64(32)
+    starts = np.searchsorted(places, beginnings).astype("<u8")
     with files.create(path) as stream:
-        stream.write(_HEADER.pack(_DROPS_MAGIC, len(order), part_count))
+        stream.write(_HEADER.pack(_DROPS_MAGIC, len(places), part_count))
         stream.write(starts.tobytes())
-        stream.write(units[order].astype("<u4").tobytes())
+        stream.write(places.astype("<u4").tobytes())  # the low half
     return stream.written()
 
 

@@ -2,8 +2,9 @@
 
 In: a record batch of `tokenizer.shards.token_schema`. Out: XXH3-64 digests, in hexadecimal: one for each 64 KiB of its
 tokens, one for the borders of its documents, one for its other columns. They stand in the record batch's own metadata
-in the file; the index of the source keeps one digest of them for each record batch, so that neither a changed byte nor
-a record batch of another run goes unnoticed.
+in the file. The index of the source keeps one more of each record batch: of its frame, which is all else that stands in
+the file for it, these checksums, Arrow's own tables and padding. So neither a changed byte nor a record batch of
+another run goes unnoticed.
 """
 
 from __future__ import annotations
@@ -43,11 +44,6 @@ class BatchChecksums:
         if missing := [name.decode() for name in names if name not in metadata]:
             raise ValueError(f"a record batch without {missing[0]}")
         return cls(*(metadata[name] for name in names))
-
-    @property
-    def digest(self) -> str:
-        """One checksum of all of them, which the index keeps."""
-        return xxhash.xxh3_64_hexdigest(b" ".join((self.tokens, self.offsets, self.documents)))
 
 
 def batch_tokens(batch: pa.RecordBatch) -> Tokens:
@@ -92,3 +88,38 @@ def documents_checksum(batch: pa.RecordBatch) -> bytes:
     for name in ("part", "row"):
         digest.update(batch.column(name).to_numpy(zero_copy_only=True).tobytes())
     return digest.hexdigest().encode()
+
+
+def frame_checksum(data: npt.NDArray[np.uint8], batch: pa.RecordBatch) -> str:
+    """XXH3-64, in hexadecimal, of the bytes of a file in which a record batch stands, without those of its contents.
+
+    `batch` was read from `data` without a copy.
+    """
+    start, at, digest = data.ctypes.data, 0, xxhash.xxh3_64()
+    for address, size in sorted(_contents(batch)):
+        digest.update(data[at : max(0, address - start)].data)
+        at = max(0, address - start + size)
+    digest.update(data[at:].data)
+    return digest.hexdigest()
+
+
+def _contents(batch: pa.RecordBatch) -> list[tuple[int, int]]:
+    """Address and bytes of each array of a record batch: what its checksums are of."""
+    lists, ids = batch.column("tokens"), batch.column("id")
+    found = [(_address(lists.offsets), 4 * (len(lists) + 1))]
+    tokens = batch_tokens(batch)
+    found.append((tokens.ctypes.data, tokens.nbytes))
+    _, borders, text = ids.buffers()
+    if borders is not None:
+        found.append((borders.address + 4 * ids.offset, 4 * (len(ids) + 1)))
+    if borders is not None and text is not None and len(ids):
+        first, last = np.frombuffer(borders, np.int32)[[ids.offset, ids.offset + len(ids)]].tolist()
+        found.append((text.address + first, last - first))
+    found += [(_address(batch.column(name)), 4 * batch.num_rows) for name in ("part", "row")]
+    return found
+
+
+def _address(array: pa.Array) -> int:
+    """Of the first value of an array of 32-bit integers."""
+    numbers: npt.NDArray[np.int32] = array.to_numpy(zero_copy_only=True)
+    return numbers.ctypes.data

@@ -1,8 +1,9 @@
 """The index of a source's shards, `index.json` beside them: what a reader needs before it opens one.
 
 It names the tokenizer and, split by split, each shard with its size and what its record batches hold: tokens,
-documents, and a digest of their checksums. A loader therefore starts without opening a shard, a shard that was cut,
-exchanged or taken from another run is refused when it is touched, and the SHA-256 of the index stands for every token.
+documents, bytes of the file, and a checksum that stands for all of them. A loader therefore starts without opening a
+shard, a shard that was cut, exchanged or taken from another run is refused when it is touched, and the SHA-256 of the
+index stands for every token.
 """
 
 from __future__ import annotations
@@ -20,17 +21,22 @@ from tokenizer.order import SPLITS
 from tokenizer.shards import FORMAT_VERSION, ShardMetadata, TokenizerIdentity, one_line, shard_name
 
 INDEX_NAME = "index.json"
-DIGITS = 16  # of a checksum in hexadecimal
+CHECKSUMS = re.compile("[0-9a-f]{16}(?: [0-9a-f]{16})*")
 MAX_INDEX_BYTES = 1 << 30  # of the index of 200 TB; more is no index
 
 
 @dataclass(frozen=True, slots=True)
 class BatchEntries:
-    """What the record batches of a shard hold, in order: tokens, documents, digest of the checksums."""
+    """What the record batches of a shard hold, in order, and where the file has them.
 
-    tokens: tuple[int, ...] = ()
-    documents: tuple[int, ...] = ()
-    checksums: tuple[str, ...] = ()
+    `bytes` of the file are one record batch's after the other's, the first one's with the header of the file; behind
+    them is the footer. `checksums` are those of the frames, and one more of the footer.
+    """
+
+    tokens: tuple[int, ...]
+    documents: tuple[int, ...]
+    bytes: tuple[int, ...]
+    checksums: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,8 @@ class ShardIndex:
                         "documents": shard.documents,
                         "batch_tokens": shard.batches.tokens,
                         "batch_documents": shard.batches.documents,
-                        "batch_checksums": shard.batches.checksums,
+                        "batch_bytes": shard.batches.bytes,
+                        "checksums": shard.batches.checksums,
                     }
                     for shard in self.splits.get(split, ())
                 ]
@@ -146,25 +153,24 @@ def _parsed(content: Mapping[str, object]) -> ShardIndex:
 
 def _entry(name: str, shard: Mapping[str, object]) -> ShardEntry:
     """ValueError when the numbers of a shard do not fit together."""
-    checksums = shard["batch_checksums"]
+    checksums = shard["checksums"]
     if shard["name"] != name:
         raise ValueError(f"{shard['name']!r} where {name} belongs")
-    tokens, documents = (
-        _counts(shard[f"batch_{what}"], f"batch_{what} of {name}") for what in ("tokens", "documents")
+    tokens, documents, sizes = (
+        _counts(shard[f"batch_{what}"], f"batch_{what} of {name}")
+        for what in ("tokens", "documents", "bytes")
     )
-    if not isinstance(checksums, list) or not all(type(c) is str and len(c) == DIGITS for c in checksums):
-        raise ValueError(f"checksums of {name}")
-    if not re.fullmatch("[0-9a-f]*", "".join(checksums)):
+    if not isinstance(checksums, list) or not CHECKSUMS.fullmatch(" ".join(checksums)):
         raise ValueError(f"checksums of {name}")
     size = shard["bytes"]
     entry = ShardEntry(
         name,
         size if isinstance(size, int) else -1,
-        BatchEntries(tokens, documents, tuple(checksums)),
+        BatchEntries(tokens, documents, sizes, tuple(checksums)),
     )
     if not (
-        entry.bytes >= 0
-        and len(tokens) == len(documents) == len(checksums)
+        entry.bytes >= sum(sizes)
+        and len(tokens) == len(documents) == len(sizes) == len(checksums) - 1
         and (entry.tokens, entry.documents) == (shard["tokens"], shard["documents"])
     ):
         raise ValueError(f"numbers of {name}")

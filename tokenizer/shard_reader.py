@@ -2,8 +2,9 @@
 
 In: a source's folder with its index. Out: tokens at any position as views into mapped files, without a copy, and the
 documents that they belong to. A shard is opened when it is first touched, and so is each of its record batches. A block
-of 64 KiB of tokens is held against its checksum when it is first read, document borders and ids likewise, so that a
-changed byte ends in a ValueError that names the file, and reading costs no more than what is read.
+of 64 KiB of tokens is held against its checksum when it is first read, document borders and ids likewise, and all that
+stands around them in the file: a changed byte ends in a ValueError that names the file, whatever it meant, and reading
+costs no more than what is read.
 
 What is remembered of a record batch is four integers and one byte for each block: memory does not grow with what was
 read, beyond that (16 MB for a terabyte).
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +30,7 @@ from tokenizer.shard_checksums import (
     batch_offsets,
     checksum,
     documents_checksum,
+    frame_checksum,
 )
 from tokenizer.shard_index import INDEX_NAME, ShardEntry, ShardIndex
 from tokenizer.shards import ShardMetadata, Tokens, one_line, token_dtype
@@ -64,11 +67,14 @@ class _OpenShard:
             raise ValueError(f"{path}: another size than in {INDEX_NAME}: {_WAY_OUT}")
         self.path, self.entry = path, entry
         self.bytes: npt.NDArray[np.uint8] = np.frombuffer(self._buffer, np.uint8)
+        self._ends = list(accumulate(entry.batches.bytes, initial=0))  # of record batches, in the file
+        if checksum(self.bytes[self._ends[-1] :]).decode() != entry.batches.checksums[-1]:
+            raise ValueError(f"{path}: its footer is not that of {INDEX_NAME}: {_WAY_OUT}")
         self.tokens: Tokens = _whole(self.bytes, 4).view(token_dtype(metadata.tokenizer.vocabulary_size))
         self.integers: npt.NDArray[np.int32] = _whole(self.bytes, 4).view(np.int32)
 
     def batch(self, number: int) -> tuple[pa.RecordBatch, BatchChecksums]:
-        """A record batch whose checksums are those of the index; of its content they are not yet checked."""
+        """A record batch whose frame is that of the index; its content is not yet checked."""
         try:
             batch, metadata = self._reader.get_batch_with_custom_metadata(number)
             batch.validate()
@@ -76,8 +82,6 @@ class _OpenShard:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise ValueError(f"{self.path}: damaged record batch ({one_line(error)}): {_WAY_OUT}") from error
         entry, borders = self.entry.batches, batch.column("tokens").offsets.to_numpy(zero_copy_only=True)
-        if checksums.digest != entry.checksums[number]:
-            raise ValueError(f"{self.path}: record batch {number} is not that of {INDEX_NAME}: {_WAY_OUT}")
         if (
             any(batch.column(name).null_count for name in batch.schema.names)
             or not 0 <= borders[0] <= borders[-1] <= len(batch.column("tokens").values)
@@ -85,6 +89,9 @@ class _OpenShard:
             != (entry.tokens[number], entry.documents[number])
         ):
             raise ValueError(f"{self.path}: damaged record batch {number}: {_WAY_OUT}")
+        data = self.bytes[self._ends[number] : self._ends[number + 1]]
+        if frame_checksum(data, batch) != entry.checksums[number]:
+            raise ValueError(f"{self.path}: record batch {number} is not that of {INDEX_NAME}: {_WAY_OUT}")
         return batch, checksums
 
     def places(self, number: int) -> tuple[int, int, int]:
@@ -203,11 +210,21 @@ class TokenStream:
         """The document that holds the token at this position; IndexError when there is none."""
         self._check_range(token, token + 1)
         number = bisect_right(self._start_list, token) - 1
+        borders = self._borders(number)
+        row = int(np.searchsorted(borders, token - self._start_list[number], side="right")) - 1
+        return self.document_of(number, row)
+
+    def document_of(self, number: int, row: int) -> DocumentAt:
+        """The document in a row of record batch `number` of the stream."""
         batch, base = self.documents_of(number), self._start_list[number]
         borders = batch_offsets(batch)
-        row = int(np.searchsorted(borders, token - base, side="right")) - 1
         id, part, where = (batch.column(name)[row].as_py() for name in ("id", "part", "row"))
         return DocumentAt(id, part, where, base + int(borders[row]), base + int(borders[row + 1]))
+
+    @property
+    def record_batches(self) -> int:
+        """How many there are in all shards."""
+        return len(self._places)
 
     def batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
         """All record batches in order, each with the position of its first token; all but the tokens is checked."""

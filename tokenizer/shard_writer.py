@@ -8,13 +8,15 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
+import xxhash
 
-from tokenizer.shard_checksums import checksums_of
+from tokenizer.shard_checksums import checksums_of, frame_checksum
 from tokenizer.shard_index import BatchEntries
 from tokenizer.shards import ShardMetadata, Tokens, token_dtype, token_schema
 
 # Of a record batch; random reads slow down below 2^20 (measured: many small views).
 TOKENS_PER_BATCH = 1 << 22
+MAGIC = b"ARROW1\0\0"  # that an Arrow file begins with, padded to 8 bytes
 MAX_TOKENS_PER_ARROW_LIST = (1 << 31) - 1  # Arrow's list type counts with int32
 
 
@@ -55,15 +57,58 @@ def write_shard(stream: BinaryIO, batches: Iterable[pa.RecordBatch], metadata: S
     has other columns than `token_schema`.
     """
     schema = metadata.schema()
-    tokens, documents, checksums = [], [], []
-    with ipc.new_file(stream, schema) as writer:
+    tokens, documents, sizes = [], [], []
+    checksums: list[str] = []
+    copied = _Copied(stream)
+    with ipc.new_file(pa.PythonFile(copied, mode="w"), schema) as writer:
         for group in _regrouped(batches, schema):
-            found = checksums_of(group)
-            writer.write_batch(group, custom_metadata=found.as_metadata())
+            writer.write_batch(group, custom_metadata=checksums_of(group).as_metadata())
+            written = copied.taken()
             documents.append(group.num_rows)
             tokens.append(len(group.column("tokens").flatten()))
-            checksums.append(found.digest)
-    return BatchEntries(tuple(tokens), tuple(documents), tuple(checksums))
+            sizes.append(len(written))
+            checksums.append(_frame_checksum(written, schema, first=not checksums))
+    checksums.append(xxhash.xxh3_64_hexdigest(copied.taken()))
+    return BatchEntries(tuple(tokens), tuple(documents), tuple(sizes), tuple(checksums))
+
+
+class _Copied:
+    """A stream that passes on what Arrow writes, and keeps it until it is taken."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._kept, self._written = stream, bytearray(), 0
+
+    def write(self, data: bytes) -> int:
+        self._kept += data
+        self._written += len(data)
+        self._stream.write(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._written
+
+    def flush(self) -> None:
+        """Left to the owner of the stream, as `close` is."""
+
+    close = flush
+
+    def taken(self) -> bytes:
+        """All that was written since the last call."""
+        kept, self._kept = bytes(self._kept), bytearray()
+        return kept
+
+
+def _frame_checksum(written: bytes, schema: pa.Schema, first: bool) -> str:
+    """Of a record batch as it was written; before the first one stands the header of the file."""
+    data = np.frombuffer(written, np.uint8)
+    stream = pa.BufferReader(written)
+    if first:
+        stream.seek(len(MAGIC))
+        ipc.read_message(stream)  # the schema
+    batch = ipc.read_record_batch(ipc.read_message(stream), schema)
+    return frame_checksum(data, batch)
 
 
 def _regrouped(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -23,7 +23,7 @@ from tokenizer.order import SPLITS
 
 Tokens = npt.NDArray[np.uint16 | np.uint32]
 
-FORMAT_VERSION = "2"
+FORMAT_VERSION = "3"
 
 
 @dataclass(frozen=True, slots=True)

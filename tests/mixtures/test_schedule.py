@@ -137,6 +137,44 @@ def test_resuming_is_slicing() -> None:
         assert all(np.array_equal(w[start : start + 100], p) for w, p in zip(whole, part, strict=True))
 
 
+def test_walks_every_permutation_back() -> None:
+    random = np.random.default_rng(3)
+    for size in [1, 2, 3, 5, 64, 1000, 1025, (1 << 40) + 7, 1 << 52]:
+        positions = random.integers(0, size, 200)
+        key = random.integers(0, 1 << 64, 200, np.uint64)
+        assert np.array_equal(permute(permute(positions, size, key), size, key, backwards=True), positions)
+
+
+def test_finds_the_samples_that_locate_gives_for_rows() -> None:
+    for weights, rows in (([3, 1], [17, 5]), ([134, 30, 9], [1, 40, 7]), ([7, 11, 1], [300, 2, 1001])):
+        schedule = Schedule(weights, rows, seed=9)
+        samples = np.arange(5_000)
+        located = schedule.locate(samples)
+        for source in range(len(rows)):
+            wanted = [row for row in (0, rows[source] // 2, rows[source] - 1)]
+            own = located.source == source
+            assert [schedule.samples_of(source, n) for n in (0, 1, 999, 5_000)] == [
+                np.count_nonzero(own[:n]) for n in (0, 1, 999, 5_000)
+            ]
+            epochs = range(1, int(located.epoch[own].max()))  # whole ones
+            hit = own & np.isin(located.row, wanted) & (located.epoch >= 1) & (located.epoch < epochs.stop)
+            found = schedule.find(source, sorted(set(wanted)), epochs)
+            assert np.array_equal(found.sample, samples[hit])
+            assert np.array_equal(found.epoch, located.epoch[hit])
+            assert np.array_equal(found.row, located.row[hit])
+
+
+def test_finds_a_row_among_those_of_llama() -> None:
+    rows = [458_000_000, 96_000_000, 34_000_000]
+    schedule = Schedule([134, 30, 36], rows, seed=42)
+    for source in range(3):
+        found = schedule.find(source, [12_345_678, rows[source] - 1], range(3, 5))
+        back = schedule.locate(found.sample)
+        assert found.sample.size == 4 and set(back.source.tolist()) == {source}
+        assert np.array_equal(back.row, found.row) and np.array_equal(back.epoch, found.epoch)
+    assert schedule.find(0, [], range(2)).sample.size == schedule.find(0, [5], range(0)).sample.size == 0
+
+
 def test_keeps_the_order_of_this_version() -> None:
     located = Schedule((2, 1), (5, 3), seed=42).locate(np.arange(9))
     assert list(zip(*(column.tolist() for column in located), strict=True)) == [

@@ -44,3 +44,19 @@ def test_a_removed_document_waits_without_what_is_not_written(
     whole = document(1, "text " * 10, title="t" * 5_000, url="u").with_metadata(license="l" * 5_000)
     writer.remove("step", Rejected(whole, "why", 0.5, "detail"), 50)
     assert waiting == [("step", Rejected(document(1, "text text ", url="u"), "why", 0.5, "detail"), 50)]
+
+
+@pytest.mark.parametrize(
+    ("folder", "codec"), [("work/commoncrawl/read", "LZ4"), ("documents/commoncrawl", "ZSTD")]
+)
+def test_a_part_that_is_read_once_is_packed_faster_than_one_that_stays(
+    tmp_path: Path, folder: str, codec: str
+) -> None:
+    writer = PartWriter(str(tmp_path), "commoncrawl", folder, "part", None)
+    writer.keep(document(1, "text"), 4)
+    writer.remove("step", Rejected(document(2), "why"), 1)
+    writer.close()
+    written = pq.ParquetFile(tmp_path / folder / "part.parquet").metadata.row_group(0)
+    removed = pq.ParquetFile(tmp_path / "removed/commoncrawl/step/part.parquet").metadata.row_group(0)
+    assert (written.column(2).compression, removed.column(0).compression) == (codec, "ZSTD")
+    assert [d.text for d in parts.documents_of(str(tmp_path / folder / "part.parquet"))] == ["text"]

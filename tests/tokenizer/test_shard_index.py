@@ -34,8 +34,12 @@ def test_digest_differs_for_one_token(tmp_path: Path) -> None:
         (("splits", "train", 0, "tokens"), 7),
         (("splits", "train", 0, "batch_tokens"), [19.0]),
         (("splits", "train", 0, "batch_documents"), [-5]),
-        (("splits", "train", 0, "batch_checksums"), ["00"]),
-        (("splits", "train", 0, "batch_checksums"), []),
+        (("splits", "train", 0, "batch_bytes"), [1 << 30]),
+        (("splits", "train", 0, "batch_bytes"), []),
+        (("splits", "train", 0, "checksums"), ["00"]),
+        (("splits", "train", 0, "checksums"), [7, 8]),
+        (("splits", "train", 0, "checksums"), ["g" * 16, "0" * 16]),
+        (("splits", "train", 0, "checksums"), []),
         (("splits", "train"), 3),
         (("source",), None),
         (("tokenizer", "vocabulary_size"), "many"),
@@ -66,6 +70,6 @@ def test_refuses_another_version_and_what_is_no_index(tmp_path: Path) -> None:
             read_index(tmp_path)
     path.write_text('{"format_version": "1"}')
     with pytest.raises(
-        ValueError, match=r"token shard format '1', this version reads '2': build the shards again"
+        ValueError, match=r"token shard format '1', this version reads '3': build the shards again"
     ):
         read_index(tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import xxhash
 
 from tests.tokenizer.shard_folders import DOCUMENTS, FLAT, TOKENIZER, make_folder
 from tokenizer import shard_checksums, shard_reader, shard_writer
@@ -122,19 +123,34 @@ def test_refuses_a_flipped_token_at_its_first_read_and_not_before(tmp_path: Path
     assert stream.slice(199_000, 200_000).tolist() == [6] * 1000
 
 
-def test_every_flipped_byte_is_refused_or_changes_nothing(tmp_path: Path) -> None:
+def test_a_flipped_byte_anywhere_in_a_shard_is_refused_by_reader_and_verify(tmp_path: Path) -> None:
+    """Header, tables of Arrow, checksums, padding, contents, footer: all over the file."""
     make_folder(tmp_path, [DOCUMENTS])
     path = tmp_path / "train-00000-of-00001.arrow"
-    expected, good = everything(tmp_path), path.read_bytes()
-    refused = 0
-    for position in range(0, len(good), 2):
+    good = path.read_bytes()
+    for position in range(0, len(good), 3):  # into every word
         path.write_bytes(good[:position] + bytes([good[position] ^ 0x41]) + good[position + 1 :])
-        try:
-            assert everything(tmp_path) == expected
-        except ValueError as error:
-            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
-            refused += 1
-    assert refused > len(good) / 4  # the rest is padding and places in Arrow's tables that nothing reads
+        with pytest.raises(ValueError) as refused:
+            everything(tmp_path)
+        assert str(refused.value).startswith(f"{path}: ") and "\n" not in str(refused.value)
+        if position % 10 == 0:
+            assert verify_shards(tmp_path, "books", TOKENIZER) == [str(refused.value)], position
+    path.write_bytes(good)
+    assert verify_shards(tmp_path, "books", TOKENIZER) == []
+
+
+def test_flipped_bits_of_a_larger_shard_are_refused(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    documents = [[1, *random.integers(3, 300, n).tolist(), 2] for n in (100, 40_000, 70_000, 3, 9)]
+    make_folder(tmp_path, [documents])
+    path = tmp_path / "train-00000-of-00001.arrow"
+    good = path.read_bytes()
+    for position, bit in zip(
+        random.integers(0, len(good), 200).tolist(), random.integers(0, 8, 200).tolist(), strict=True
+    ):
+        path.write_bytes(good[:position] + bytes([good[position] ^ 1 << bit]) + good[position + 1 :])
+        with pytest.raises(ValueError, match="copy it again or build the shards again"):
+            everything(tmp_path)
 
 
 def test_refuses_flipped_bytes_of_every_column(tmp_path: Path) -> None:
@@ -177,7 +193,7 @@ def other_tokenizer(folder: Path) -> None:
 
 
 def broken_index(folder: Path) -> None:
-    (folder / "index.json").write_text('{"format_version": "2", "splits": []}')
+    (folder / "index.json").write_text('{"format_version": "3", "splits": []}')
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -235,9 +251,13 @@ def test_refuses_shards_that_another_tool_compressed(tmp_path: Path) -> None:
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, reader.schema, options=options) as writer:
         writer.write_batch(batch, custom_metadata=metadata)
-    entry = replace(index.splits["train"][0], bytes=path.stat().st_size)
+    entry, content = index.splits["train"][0], path.read_bytes()
+    footer = content.rindex(b"\xff\xff\xff\xff\0\0\0\0")  # behind the last record batch
+    checksums = (entry.batches.checksums[0], xxhash.xxh3_64_hexdigest(content[footer:]))
+    batches = replace(entry.batches, bytes=(footer,), checksums=checksums)
+    entry = replace(entry, bytes=len(content), batches=batches)
     changed = ShardIndex("books", TOKENIZER, {**index.splits, "train": (entry,)})
-    with pytest.raises(ValueError, match="tokens that cannot be mapped"):
+    with pytest.raises(ValueError, match="record batch 0 is not that of index"):
         TokenStream(tmp_path, changed, "train").slice(0, 3)
 
 
@@ -253,4 +273,4 @@ def test_checks_a_block_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     stream = opened(tmp_path)
     for start in (0, 10, 32_760, 99_000):
         stream.slice(start, start + 1000)
-    assert checked == [65536, 65536, 200_004 - 3 * 65536]
+    assert checked[1:] == [65536, 65536, 200_004 - 3 * 65536]  # the first one is the footer

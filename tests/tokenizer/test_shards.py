@@ -27,7 +27,8 @@ def test_says_what_each_record_batch_holds(tmp_path: Path, small_batches: None) 
     entry = write(tmp_path / "train-00000-of-00001.arrow", DOCUMENTS)
     assert (entry.batches.tokens, entry.batches.documents) == ((6, 6, 7), (2, 1, 2))
     assert (entry.tokens, entry.documents) == (19, 5)
-    assert len(set(entry.batches.checksums)) == 3
+    assert len(set(entry.batches.checksums)) == 4
+    assert entry.bytes > sum(entry.batches.bytes) > 0 and len(entry.batches.bytes) == 3
 
 
 def test_is_a_plain_arrow_file_for_others(tmp_path: Path, small_batches: None) -> None:
@@ -81,7 +82,8 @@ def test_writes_the_same_bytes_however_the_documents_come(small_batches: None) -
 
 def test_leaves_the_stream_open() -> None:
     stream = io.BytesIO()
-    assert write_shard(stream, [], METADATA) == BatchEntries()
+    found = write_shard(stream, [], METADATA)
+    assert found == BatchEntries((), (), (), found.checksums) and len(found.checksums) == 1
     assert not stream.closed
 
 
@@ -99,7 +101,7 @@ def test_names_the_columns_and_versions_that_are_no_shard() -> None:
     schema = METADATA.schema()
     assert ShardMetadata.from_schema(schema, "x.arrow") == METADATA
     other = pa.schema([("tokens", pa.int8())])
-    with pytest.raises(ValueError, match=r"x.arrow: token shard format '', this version reads '2'"):
+    with pytest.raises(ValueError, match=r"x.arrow: token shard format '', this version reads '3'"):
         ShardMetadata.from_schema(other, "x.arrow")
     with pytest.raises(ValueError, match=r"x.arrow: the columns are not those of a token shard"):
         ShardMetadata.from_schema(other.with_metadata(schema.metadata), "x.arrow")
