@@ -27,7 +27,11 @@ COMMANDS = {
         "Run the bundled sample: seven sources to a report and a tiny model.",
     ),
     "doctor": ("pipeline.doctor", "doctor", "Say what is installed, what is missing and how to get it."),
-    "plan": ("mixtures.commands", "plan", "Plan a mixture for a budget of tokens: shares, epochs, warnings."),
+    "plan": (
+        "trainer.plan_command",
+        "plan",
+        "Plan a mixture for a budget of tokens, and what its training takes.",
+    ),
     "run": ("pipeline.commands", "run", "Run a configuration to documents, shards and report; resumes."),
     "status": ("pipeline.status", "status", "Show how far a run is."),
     "report": ("pipeline.commands", "report", "Write the mixture report of a run again."),

@@ -1,4 +1,4 @@
-"""The command `plan`: what a mixture reads of each source within a budget, beside the published figures of LLaMA-1.
+"""What `plan` says of a mixture: what it reads of each source within a budget, beside the figures of LLaMA-1.
 
 In: the unique tokens of a finished run (its manifest), typed numbers, or the published ones of another corpus. Out: a
 Markdown table for each budget on stdout, or JSON. Reads two small files of a run, no shards; needs no engine.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import yaml
@@ -47,6 +48,9 @@ COLUMNS = (
 MAX_FILE_BYTES = 1 << 30  # of a run's manifest, which names every file of the run
 
 
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
 @dataclass(frozen=True)
 class Measured:
     """Unique tokens by source, whose tokens they are where that is known, and bytes of text where they are."""
@@ -76,36 +80,59 @@ class Measured:
         return [f"the tokens are of different tokenizers, shares and epochs are rough: {'; '.join(parts)}"]
 
 
-@click.command()
-@click.argument("run", required=False, metavar="[RUN]")
-@click.option(
-    "--mixture", metavar="NAME|FILE", help="llama1, redpajama, slimpajama or a YAML file; default RUN's."
-)
-@click.option("--tokens", "budgets", multiple=True, metavar="N", help="Budget, as 1.4T; may be repeated.")
-@click.option(
-    "--unique", "typed", multiple=True, metavar="SOURCE=N", help="Unique tokens of a source, as books=28B."
-)
-@click.option(
-    "--published",
-    type=click.Choice(REFERENCES),
-    help="Take what this corpus had of the sources that are not given otherwise.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def plan(
-    run: str | None,
-    mixture: str | None,
-    budgets: tuple[str, ...],
-    typed: tuple[str, ...],
-    published: str | None,
-    as_json: bool,
-) -> None:
-    """Plan a mixture for a budget of tokens: shares, epochs and warnings by source, beside LLaMA-1's.
+@dataclass(frozen=True)
+class MixturePlans:
+    """The plans of one mixture for several budgets, and what holds for all of them."""
 
-    The unique tokens are those of a finished RUN, typed (--unique), or another corpus's (--published).
+    plans: tuple[MixturePlan, ...]
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        return {"warnings": list(self.warnings), "plans": [_as_json(one) for one in self.plans]}
+
+    def markdown(self) -> str:
+        """A table for each budget, with its warnings below."""
+        return "\n\n".join(_markdown(one, list(self.warnings)) for one in self.plans)
+
+
+def mixture_options(command: Function) -> Function:
+    """The argument and options that say of which tokens a mixture is planned: those of `plan_mixtures`."""
+    for add in (
+        click.option(
+            "--published",
+            type=click.Choice(REFERENCES),
+            help="Take what this corpus had of the sources that are not given otherwise.",
+        ),
+        click.option(
+            "--unique",
+            "typed",
+            multiple=True,
+            metavar="SOURCE=N",
+            help="Unique tokens of a source, as books=28B.",
+        ),
+        click.option(
+            "--tokens", "budgets", multiple=True, metavar="N", help="Budget, as 1.4T; may be repeated."
+        ),
+        click.option(
+            "--mixture",
+            metavar="NAME|FILE",
+            help="llama1, redpajama, slimpajama or a YAML file; default RUN's.",
+        ),
+        click.argument("run", required=False, metavar="[RUN]"),
+    ):
+        command = add(command)
+    return command
+
+
+def plan_mixtures(
+    run: str | None, mixture: str | None, budgets: Sequence[str], typed: Sequence[str], published: str | None
+) -> MixturePlans:
+    """Plans a mixture for each budget, by default the run's or LLaMA-1's two.
+
+    The unique tokens are those of a finished `run`, `typed` as SOURCE=N, or another corpus's (`published`), in this
+    order. click.UsageError for wrong usage, ValueError for a run or a mixture that cannot be read.
     """
-    if run is None and not typed and published is None:
-        raise click.UsageError("give a RUN, --unique SOURCE=N for each source, or --published llama1")
-    measured = _typed(typed)
+    measured = _typed(tuple(typed))
     if run is not None:
         measured = measured.or_else(_of_run(Path(run)))
     config = _config(Path(run)) if run is not None else {}
@@ -113,12 +140,13 @@ def plan(
     if published is not None:
         measured = measured.or_else(_of_publication(published, chosen))
     asked = budgets or ((str(config["tokens"]),) if "tokens" in config else DEFAULT_BUDGETS)
-    plans = [plan_mixture(chosen, measured.tokens, _count(b, "--tokens"), measured.text_bytes) for b in asked]
-    if as_json:
-        shown = {"warnings": measured.warnings(), "plans": [_as_json(one) for one in plans]}
-        print(json.dumps(shown, indent=1))
-        return
-    print("\n\n".join(_markdown(one, measured.warnings()) for one in plans))
+    plans = [plan_mixture(chosen, measured.tokens, budget_tokens(b), measured.text_bytes) for b in asked]
+    return MixturePlans(tuple(plans), tuple(measured.warnings()))
+
+
+def budget_tokens(written: str) -> int:
+    """The number that `--tokens` was given; click.UsageError when it is none."""
+    return _count(written, "--tokens")
 
 
 def _mixture(name: str | None, config: Mapping[str, object]) -> Mixture:

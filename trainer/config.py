@@ -16,10 +16,10 @@ from pathlib import Path
 
 import yaml
 
-from trainer.model import MODELS
+from trainer.cards import Checkpointing
+from trainer.presets import MODELS
 
 MAX_CONFIG_BYTES = 1 << 20
-FINAL_FRACTION = 0.1  # of the peak learning rate at the last step; section 2.3
 WARMUP_FRACTION = (
     0.1  # a default warmup is at most this part of the steps, so that a short trial trains at all
 )
@@ -41,12 +41,26 @@ class TrainSettings:
     beta2: float = 0.95  # section 2.3
     epsilon: float = 1e-8  # of AdamW; Loshchilov & Hutter 2019, the paper is silent
     max_gradient_norm: float = 1.0  # section 2.3
-    micro_batch_sequences: int = 0  # rows that are on the device at once, 0: the whole batch
+    micro_batch_sequences: int = 0  # rows that are on a device at once, 0: its whole part of the batch
+    document_mask: bool = False  # tokens see their own document only; the paper's see the whole row
+    max_spike_deviations: float = (
+        6.0  # a step with a loss or gradient norm further up is left out, 0: none is
+    )
+    spike_window_steps: int = 128  # that a spike is measured against; both OLMo-core's
     validate_every: int = 50  # steps between validations, 0: at the end only
     validation_sequences: int = 8  # rows of each source, always the first ones
     checkpoint_every: int = 100  # steps between checkpoints, 0: at the end only
     keep_checkpoints: int = 3  # older ones are deleted
     device: str = "auto"  # cpu, cuda or auto: cuda when it is there
+    precision: str = "auto"  # of the products: bf16, fp32 or auto: bf16 on a GPU; sums and weights are fp32
+    replicate: int = 1  # groups of processes that hold the whole model each (HSDP)
+    shard: int = 0  # processes that share one copy of the model (FSDP), 0: all that are left
+    tensor: int = 1  # processes that share each matrix product (tensor and sequence parallel)
+    reshard_after_forward: bool = True  # give back a block's gathered weights until its backward pass
+    activation_checkpointing: Checkpointing = "none"  # none, selective (the paper's, section 2.4) or full
+    compile: bool = False  # each block by torch.compile
+    tensorboard: bool = False  # also write RUN/train/tensorboard
+    wandb: str = ""  # also log to this project of Weights & Biases
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,40 +69,49 @@ class _Defaults:
     batch_sequences: int
     learning_rate: float
     warmup_steps: int
+    epsilon: float = 1e-8
 
 
-_PAPER_BATCH = 2048  # sequences of 2,048 tokens: the 4M tokens (4,194,304) of Table 2
-_1_0T, _1_4T = (10**12 // (_PAPER_BATCH * 2048), 14 * 10**11 // (_PAPER_BATCH * 2048))
+_BATCH_TOKENS = 1 << 22  # the 4M tokens of Table 2, and of LLaMA-2's section 2.2
+_1_0T, _1_4T, _2_0T = (tokens // _BATCH_TOKENS for tokens in (10**12, 14 * 10**11, 2 * 10**12))
 
 DEFAULTS = {
-    "tiny": _Defaults(steps=200, batch_sequences=8, learning_rate=2e-3, warmup_steps=20),
-    "small": _Defaults(steps=5000, batch_sequences=32, learning_rate=1e-3, warmup_steps=200),
-    "7B": _Defaults(_1_0T, _PAPER_BATCH, learning_rate=3e-4, warmup_steps=2000),  # Table 2, as the next three
-    "13B": _Defaults(_1_0T, _PAPER_BATCH, learning_rate=3e-4, warmup_steps=2000),
-    "33B": _Defaults(_1_4T, _PAPER_BATCH, learning_rate=1.5e-4, warmup_steps=2000),
-    "65B": _Defaults(_1_4T, _PAPER_BATCH, learning_rate=1.5e-4, warmup_steps=2000),
+    "toy": _Defaults(steps=200, batch_sequences=8, learning_rate=2e-3, warmup_steps=20),
+    "15M": _Defaults(steps=5000, batch_sequences=32, learning_rate=1e-3, warmup_steps=200),
+    # GPT-3 Small: 0.5M tokens a batch, 375M of warmup (Brown et al. 2020, arXiv 2005.14165, Table 2.1 and
+    # appendix B), for 20 tokens a parameter (Hoffmann et al. 2022, arXiv 2203.15556)
+    "110M": _Defaults(steps=5115, batch_sequences=512, learning_rate=6e-4, warmup_steps=715),
+    # TinyLlama (Zhang et al. 2024, arXiv 2401.02385, section 2): 2M tokens a batch, 3T tokens
+    "1B": _Defaults(3 * 10**12 // (1024 * 2048), 1024, learning_rate=4e-4, warmup_steps=2000),
+    "7B": _Defaults(_1_0T, 2048, learning_rate=3e-4, warmup_steps=2000),  # Table 2, as the next three
+    "13B": _Defaults(_1_0T, 2048, learning_rate=3e-4, warmup_steps=2000),
+    "33B": _Defaults(_1_4T, 2048, learning_rate=1.5e-4, warmup_steps=2000),
+    "65B": _Defaults(_1_4T, 2048, learning_rate=1.5e-4, warmup_steps=2000),
+    # Touvron et al. 2023 (arXiv 2307.09288), Table 1 and section 2.2
+    "llama2-7B": _Defaults(_2_0T, 1024, learning_rate=3e-4, warmup_steps=2000, epsilon=1e-5),
+    "llama2-13B": _Defaults(_2_0T, 1024, learning_rate=3e-4, warmup_steps=2000, epsilon=1e-5),
+    "llama2-70B": _Defaults(_2_0T, 1024, learning_rate=1.5e-4, warmup_steps=2000, epsilon=1e-5),
 }
 
-# Settings that a continued run may change: they do not change what is learned.
+# Settings that a continued run may change: they change what is learned by rounding alone, or not at all.
 FREE_TO_CHANGE = frozenset(
-    ("validate_every", "validation_sequences", "checkpoint_every", "keep_checkpoints", "device")
-)
+    ("validate_every", "validation_sequences", "checkpoint_every", "keep_checkpoints", "device", "precision",
+     "micro_batch_sequences", "replicate", "shard", "tensor", "reshard_after_forward", "activation_checkpointing",
+     "compile", "tensorboard", "wandb")
+)  # fmt: skip
 
+CHOICES = {
+    "device": ("auto", "cpu", "cuda"),
+    "precision": ("auto", "bf16", "fp32"),
+    "activation_checkpointing": ("none", "selective", "full"),
+}
 _TYPES: dict[str, type] = {
-    field.name: {"int": int, "float": float, "str": str}[str(field.type)] for field in fields(TrainSettings)
+    field.name: {"int": int, "float": float, "bool": bool}.get(str(field.type), str)
+    for field in fields(TrainSettings)
 }
 _POSITIVE = ("steps", "batch_sequences", "sequence_length", "learning_rate", "epsilon", "max_gradient_norm",
-             "validation_sequences", "keep_checkpoints")  # fmt: skip
+             "validation_sequences", "keep_checkpoints", "spike_window_steps", "replicate", "tensor")  # fmt: skip
 _MAX_COUNT = 1 << 40  # of any integer setting but the seed
-
-
-def learning_rate(step: int, settings: TrainSettings) -> float:
-    """The rate of step 1 to `steps`: linear to the peak at `warmup_steps`, then a cosine to a tenth of it."""
-    if step < settings.warmup_steps:
-        return settings.learning_rate * step / settings.warmup_steps
-    progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
-    cosine = (1 + math.cos(math.pi * min(1.0, progress))) / 2
-    return settings.learning_rate * (FINAL_FRACTION + (1 - FINAL_FRACTION) * cosine)
 
 
 def read_run_config(run: Path) -> Mapping[str, object]:
@@ -126,7 +149,7 @@ def train_settings(config: Mapping[str, object], overrides: Mapping[str, object]
         if key not in _TYPES:
             raise ValueError(f"train.{key}: no such setting{_nearest(key, _TYPES)}")
     given = {key: _typed(key, value) for key, value in given.items()}
-    preset = given.setdefault("preset", "tiny")
+    preset = given.setdefault("preset", "toy")
     if preset not in MODELS:
         raise ValueError(
             f"train.preset: no model {preset!r}{_nearest(str(preset), MODELS)}: one of {', '.join(MODELS)}"
@@ -150,9 +173,11 @@ def _typed(key: str, value: object) -> object:
     """The value as the type of the setting; a number may be text (YAML reads 3e-4 as text, a shell everything)."""
     wanted = _TYPES[key]
     if wanted is str:
-        return str(
-            value
-        )  # YAML reads no preset of ours as a number, but a preset is text whatever it looks like
+        return str(value)  # a preset is text, whatever YAML may read in it
+    if wanted is bool:
+        if value not in (True, False, "true", "false"):
+            raise ValueError(f"train.{key}: {str(value)[:80]!r} must be true or false")
+        return value in (True, "true")
     try:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError
@@ -169,7 +194,9 @@ def _typed(key: str, value: object) -> object:
 
 def _check(settings: TrainSettings) -> None:
     for key, value in asdict(settings).items():
-        if isinstance(value, str):
+        if key in CHOICES and value not in CHOICES[key]:
+            raise ValueError(f"train.{key}: {value!r} must be one of {', '.join(CHOICES[key])}")
+        if isinstance(value, str | bool):
             continue
         if value < 0 or (key in _POSITIVE and value == 0):
             raise ValueError(
@@ -196,8 +223,6 @@ def _check(settings: TrainSettings) -> None:
         raise ValueError(f"train.beta1, beta2: {settings.beta1}, {settings.beta2} must be below 1")
     if settings.seed >= 1 << 64:
         raise ValueError(f"train.seed: {settings.seed} must be below 2^64")
-    if settings.device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"train.device: {settings.device!r} must be auto, cpu or cuda")
 
 
 def _nearest(key: str, known: Mapping[str, object]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -35,11 +35,16 @@ SAMPLES_LOCATED = 4096  # at once: NumPy's cost of a call is spread over them
 
 
 class Batch(NamedTuple):
-    """Token ids and the ids that follow them, [B, T] int64 each, and the index of the source of each row, [B]."""
+    """Token ids and the ids that follow them, [B, T] int64 each, and the index of the source of each row, [B].
+
+    `documents` [B, T], where attention stays within documents: the number of each token's document within the row, 0
+    for the one that the row begins in, one more at each that begins after.
+    """
 
     tokens: Tensor
     targets: Tensor
     sources: npt.NDArray[np.int64]
+    documents: Tensor | None
 
 
 def run_tokenizer(run: Path) -> Encoder:
@@ -66,6 +71,7 @@ class TrainingData:
     schedule: Schedule
     sequence_length: int
     batch_sequences: int
+    document_mask: bool  # whether batches say where documents begin
     messages: tuple[str, ...]
     _blocks: dict[tuple[int, int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -102,34 +108,39 @@ class TrainingData:
 
         ValueError when a shard was changed since it was written.
         """
-        return self._rows(*self._located(step, rank, ranks))
-
-    def validation_batch(self, source: str, sequences: int) -> Batch:
-        """The first rows of the validation tokens of a source, at most `sequences` of them."""
-        stream = self.validation[source]
-        count = min(sequences, _rows(stream, self.sequence_length))
-        both = np.empty((count, self.sequence_length + 1), np.int64)
-        stream.rows(np.arange(count, dtype=np.int64) * self.sequence_length, both)
-        return _batch(both, np.full(count, self.sources.index(source), np.int64))
-
-    def document_numbers(self, step: int, rank: int = 0, ranks: int = 1) -> Tensor:
-        """For the tokens of `batch` the number of their document within the row, [B, T] int64: 0 for the one that the
-        row begins in, one more at each that begins after. Attention that stays within documents compares them."""
-        located, length = self.schedule.locate(self.samples(step, rank, ranks)), self.sequence_length
-        begins = np.zeros((len(located.row), length), np.int64)
-        for number, (source, row) in enumerate(
-            zip(located.source.tolist(), located.row.tolist(), strict=True)
-        ):
-            start = row * length
-            begins[number, self.streams[source].boundaries(start + 1, start + length) - start] = 1
-        return torch.from_numpy(begins.cumsum(axis=1))
-
-    def _rows(self, sources: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> Batch:
+        sources, rows = self._located(step, rank, ranks)
         both = np.empty((len(rows), self.sequence_length + 1), np.int64)
         for source, stream in enumerate(self.streams):
             if len(places := np.flatnonzero(sources == source)):
                 stream.rows(rows[places] * self.sequence_length, both, places)
-        return _batch(both, sources)
+        return self._batch(both, sources, rows, self.streams)
+
+    def validation_batch(self, source: str, sequences: int) -> Batch:
+        """The first rows of the validation tokens of a source, at most `sequences` of them."""
+        stream, index = self.validation[source], self.sources.index(source)
+        rows = np.arange(min(sequences, _rows(stream, self.sequence_length)), dtype=np.int64)
+        both = np.empty((len(rows), self.sequence_length + 1), np.int64)
+        stream.rows(rows * self.sequence_length, both)
+        return self._batch(both, np.full(len(rows), index), rows, {index: stream})
+
+    def _batch(
+        self,
+        both: npt.NDArray[np.int64],
+        sources: npt.NDArray[np.int64],
+        rows: npt.NDArray[np.int64],
+        streams: Sequence[TokenStream] | Mapping[int, TokenStream],
+    ) -> Batch:
+        """A batch of the rows [B, T + 1] that were read; `streams` of the sources say where documents begin."""
+        documents = None
+        if self.document_mask:
+            begins = np.zeros((len(rows), self.sequence_length), np.int64)
+            for number, (source, row) in enumerate(zip(sources.tolist(), rows.tolist(), strict=True)):
+                start = row * self.sequence_length
+                within = streams[source].boundaries(start + 1, start + self.sequence_length)
+                begins[number, within - start] = 1
+            documents = torch.from_numpy(begins.cumsum(axis=1))
+        tokens = torch.from_numpy(both)
+        return Batch(tokens[:, :-1], tokens[:, 1:], sources, documents)
 
     @property
     def fingerprint(self) -> str:
@@ -190,6 +201,7 @@ def open_data(run: Path, config: Mapping[str, object], settings: TrainSettings) 
         schedule=Schedule(weights, rows, settings.seed),
         sequence_length=settings.sequence_length,
         batch_sequences=settings.batch_sequences,
+        document_mask=settings.document_mask,
         messages=tuple(messages),
     )
 
@@ -229,8 +241,3 @@ def _purpose(split: str) -> str:
 
 def _rows(stream: TokenStream, length: int) -> int:
     return (len(stream) - 1) // length
-
-
-def _batch(rows: npt.NDArray[np.int64], sources: npt.NDArray[np.int64]) -> Batch:
-    both = torch.from_numpy(rows)  # [B, T + 1]
-    return Batch(both[:, :-1], both[:, 1:], sources)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from trainer.checkpoint import list_checkpoints, load_model, read_state
+from trainer.checkpoint import load_weights, model_config, newest_good
 from trainer.data import run_tokenizer
 from trainer.model import KeyValueCache, Transformer
 
@@ -26,25 +27,31 @@ def generate(
 
     `temperature` 0 takes the likeliest token each time. `top_p` in (0, 1] samples from the smallest set of
     tokens with at least that probability (Holtzman et al. 2020, arXiv 1904.09751, section 3.1). The same seed
-    gives the same text on the same machine. ValueError when the run has no checkpoint, its tokenizer is
-    another one or a value is out of range.
+    gives the same text on the same machine. A damaged checkpoint is passed over for the one before, which is
+    said on stderr. ValueError when the run has no good checkpoint, its tokenizer is another one or a value is
+    out of range.
     """
     if not (temperature >= 0 and 0 < top_p <= 1 and 0 <= max_new_tokens <= MAX_NEW_TOKENS):
         raise ValueError(
             f"generate: temperature {temperature} (0 or more), top_p {top_p} (above 0, at most 1), max_new_tokens "
             f"{max_new_tokens} (0 to {MAX_NEW_TOKENS}): out of range"
         )
-    checkpoints = list_checkpoints(run)
-    if not checkpoints:
+    checkpoint, passed_over = newest_good(run)
+    if checkpoint is None:
         raise ValueError(f"{run / 'train'}: no checkpoint: train the run first (llama-corpus train)")
-    state = read_state(checkpoints[-1])
+    if passed_over:
+        print(f"generate: {passed_over}", file=sys.stderr)
     encoder = run_tokenizer(run)
-    if encoder.sha256 != state.tokenizer_sha256:
+    if encoder.sha256 != checkpoint.state.get("tokenizer_sha256"):
         raise ValueError(
-            f"{checkpoints[-1]}: made with another tokenizer than that of the run: train it anew"
+            f"{checkpoint.path}: made with another tokenizer than that of the run: train it anew"
         )
-    model = Transformer(state.model)
-    load_model(checkpoints[-1], model)
+    with torch.device("meta"):
+        model = Transformer(model_config(checkpoint))
+    model.to_empty(device="cpu")
+    load_weights(checkpoint.path, model)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device).reset_buffers(device)
     given: list[int] = encoder.encode(prompt)[:-1].tolist()  # begins with BOS; EOS would end the text
     new = continue_tokens(model, given, encoder.eos_id, max_new_tokens, temperature, top_p, seed)
     # The first space of a text is the tokenizer's own, so a continuation is decoded together with its prompt.
@@ -67,7 +74,8 @@ def continue_tokens(
     When the context is full, the model goes on from its last half.
     """
     generator = torch.Generator().manual_seed(seed % (1 << 63))
-    cache = KeyValueCache(model.config, batch=1, device=model.output.weight.device)
+    weight = model.output.weight
+    cache = KeyValueCache(model.config, batch=1, device=weight.device, dtype=weight.dtype)
     context = model.config.context
     window = tokens[-(context - 1) :]  # what the cache holds, or will after the next call
     pending = window  # what the model has not seen yet
@@ -76,8 +84,8 @@ def continue_tokens(
         if len(window) > context:
             window = pending = window[-(context // 2) :]
         start = len(window) - len(pending)
-        logits = model(torch.tensor([pending]), cache, start)[0, -1]  # [V]
-        token = pick(logits, temperature, top_p, generator)
+        logits = model(torch.tensor([pending], device=weight.device), cache=cache, start=start)[0, -1]  # [V]
+        token = pick(logits.cpu(), temperature, top_p, generator)
         if token == eos_id:
             break
         new.append(token)

@@ -1,79 +1,36 @@
-"""The LLaMA decoder in one file: token ids in, next-token logits out, with the published sizes and two small
-ones.
+"""The LLaMA decoder in one file: token ids in, next-token logits or losses out.
 
 Touvron et al. 2023 (arXiv 2302.13971), section 2.2: RMSNorm before each sub-layer (Zhang & Sennrich 2019),
 SwiGLU of width 2/3 * 4d (Shazeer 2020), rotary positions at each layer (Su et al. 2021), no biases, output
-not tied to the embedding. Parameter names and the interleaved rotary layout are those of Meta's release, so
-that its checkpoints fit.
+not tied to the embedding; grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245) as in LLaMA-2 70B.
+Parameter names and the interleaved rotary layout are those of Meta's release, so that its checkpoints fit.
 
-Letters in the shape comments: B sequences, T positions, C width (`dim`), H heads, D width of a head, V
-vocabulary.
+A process may hold a part of the heads, of the feed-forward width or of the sequence: no layer assumes how
+many of them it sees. The parallelism itself is in `trainer.parallel`.
+
+Letters in the shape comments: B sequences, T positions, C width (`dim`), H heads, K heads of keys and values,
+D width of a head, V vocabulary.
 """
 
 from __future__ import annotations
-
-import hashlib
-import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainer.loss import linear_cross_entropy
-
-
-@dataclass(frozen=True, slots=True)
-class ModelConfig:
-    """The shape of one model; widths in features, `context` in tokens."""
-
-    dim: int
-    layers: int
-    heads: int
-    context: int
-    vocabulary: int = (
-        32_000  # section 2.1 of the paper: SentencePiece BPE; released tokenizer has 32,000 pieces
-    )
-    multiple_of: int = (
-        256  # the feed-forward width is rounded up to a multiple of this; params.json of the release
-    )
-    norm_epsilon: float = 1e-6  # params.json of the release
-    rope_base: float = 10_000.0  # Su et al. 2021, section 3.2.2
-
-    @property
-    def hidden(self) -> int:
-        """Width of the feed-forward layer: 2/3 * 4 * dim, rounded up to a multiple of `multiple_of`."""
-        return -(-(8 * self.dim // 3) // self.multiple_of) * self.multiple_of
-
-    @property
-    def parameters(self) -> int:
-        """Number of parameters, counted from the shapes."""
-        block = 4 * self.dim**2 + 3 * self.dim * self.hidden + 2 * self.dim
-        return 2 * self.vocabulary * self.dim + self.layers * block + self.dim
-
-
-MODELS = {
-    "tiny": ModelConfig(dim=128, layers=4, heads=4, context=256, multiple_of=32),  # a demo on two CPU cores
-    "small": ModelConfig(
-        dim=512, layers=8, heads=8, context=512, multiple_of=32
-    ),  # an afternoon on a workstation
-    "7B": ModelConfig(
-        dim=4096, layers=32, heads=32, context=2048
-    ),  # Table 2 of the paper, as are the next three
-    "13B": ModelConfig(dim=5120, layers=40, heads=40, context=2048),
-    "33B": ModelConfig(dim=6656, layers=60, heads=52, context=2048),
-    "65B": ModelConfig(dim=8192, layers=80, heads=64, context=2048, norm_epsilon=1e-5),  # its own params.json
-}
+from trainer.presets import ModelConfig
 
 
 def rotary_tables(width: int, positions: int, base: float) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the rotary angles, each [positions, width / 2], in float32.
+    """Cosines and sines of the rotary angles, each [positions, width / 2], in float32 on the CPU.
 
     Pair i turns by position * base^(-2i / width) (Su et al. 2021, equation 15).
     """
-    frequencies = base ** -(torch.arange(0, width, 2, dtype=torch.float32) / width)
-    angles = torch.outer(torch.arange(positions, dtype=torch.float32), frequencies)
-    return angles.cos(), angles.sin()
+    with torch.device("cpu"):  # the same bits whatever the device of the model
+        frequencies = base ** -(torch.arange(0, width, 2, dtype=torch.float32) / width)
+        angles = torch.outer(torch.arange(positions, dtype=torch.float32), frequencies)
+        return angles.cos(), angles.sin()
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -83,16 +40,25 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2).to(x.dtype)
 
 
-class KeyValueCache:
-    """Keys and values of the positions that a generation has passed, for each layer: [B, H, context, D]."""
+def document_mask(documents: Tensor) -> Tensor:
+    """Which position [B, 1, T, T] sees which: those up to itself in the same document of `documents` [B, T].
 
-    def __init__(self, config: ModelConfig, batch: int, device: torch.device) -> None:
-        shape = (config.layers, batch, config.heads, config.context, config.dim // config.heads)
-        self.keys = torch.zeros(shape, device=device)
-        self.values = torch.zeros(shape, device=device)
+    Flash attention takes no such mask, so a GPU uses a slower kernel; the default is to train without, as LLaMA.
+    """
+    same = documents[:, :, None] == documents[:, None, :]
+    return same.tril()[:, None]
+
+
+class KeyValueCache:
+    """Keys and values of the positions that a generation has passed, for each layer: [B, K, context, D]."""
+
+    def __init__(self, config: ModelConfig, batch: int, device: torch.device, dtype: torch.dtype) -> None:
+        shape = (config.layers, batch, config.key_value_heads, config.context, config.head_width)
+        self.keys = torch.zeros(shape, device=device, dtype=dtype)
+        self.values = torch.zeros(shape, device=device, dtype=dtype)
 
     def extend(self, layer: int, start: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write [B, H, T, D] at `start` and return everything up to there, [B, H, start + T, D] each."""
+        """Write [B, K, T, D] at `start` and return everything up to there, [B, K, start + T, D] each."""
         end = start + keys.shape[2]
         self.keys[layer, :, :, start:end] = keys
         self.values[layer, :, :, start:end] = values
@@ -100,26 +66,51 @@ class KeyValueCache:
 
 
 class Attention(nn.Module):
+    cos: Tensor
+    sin: Tensor
+
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.layer = layer
-        self.heads = config.heads
+        self.head_width = config.head_width
+        key_value_width = config.key_value_heads * config.head_width
         self.wq = nn.Linear(config.dim, config.dim, bias=False)
-        self.wk = nn.Linear(config.dim, config.dim, bias=False)
-        self.wv = nn.Linear(config.dim, config.dim, bias=False)
+        self.wk = nn.Linear(config.dim, key_value_width, bias=False)
+        self.wv = nn.Linear(config.dim, key_value_width, bias=False)
         self.wo = nn.Linear(config.dim, config.dim, bias=False)
+        # The rotary tables, one pair of tensors for all layers. They are buffers and no arguments because
+        # FSDP's mixed precision rounds floating-point arguments to bfloat16, which spoils late positions.
+        self.register_buffer("cos", None, persistent=False)
+        self.register_buffer("sin", None, persistent=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, cache: KeyValueCache | None, start: int) -> Tensor:
-        queries, keys, values = (
-            w(x).view(*x.shape[:2], self.heads, -1) for w in (self.wq, self.wk, self.wv)
-        )  # each [B, T, H, D]
+    def forward(self, x: Tensor, mask: Tensor | None, cache: KeyValueCache | None, start: int) -> Tensor:
+        queries = self.wq(x).unflatten(-1, (-1, self.head_width))  # [B, T, H, D]
+        keys = self.wk(x).unflatten(-1, (-1, self.head_width))  # [B, T, K, D]
+        values = self.wv(x).unflatten(-1, (-1, self.head_width))
+        end = start + queries.shape[1]
+        cos, sin = self.cos[start:end], self.sin[start:end]
+        assert cos.dtype == torch.float32, "rotary tables of another precision: call reset_buffers"
         queries = rotate(queries, cos, sin).transpose(1, 2)  # [B, H, T, D]
-        keys = rotate(keys, cos, sin).transpose(1, 2)
+        keys = rotate(keys, cos, sin).transpose(1, 2)  # [B, K, T, D]
         values = values.transpose(1, 2)
         if cache is not None:
             keys, values = cache.extend(self.layer, start, keys, values)
+        group = queries.shape[1] // keys.shape[1]
+        if mask is not None and group > 1:
+            # On a GPU flash attention takes groups and no mask, the memory-efficient kernel a mask and no groups.
+            keys, values = (
+                keys.repeat_interleave(group, 1),
+                values.repeat_interleave(group, 1),
+            )  # [B, H, T, D]
         # One new position sees every position before it, so after the first call no mask is needed.
-        attended = F.scaled_dot_product_attention(queries, keys, values, is_causal=start == 0)
+        attended = F.scaled_dot_product_attention(
+            queries,
+            keys,
+            values,
+            attn_mask=mask,
+            is_causal=mask is None and start == 0,
+            enable_gqa=mask is None and group > 1,
+        )
         mixed: Tensor = self.wo(attended.transpose(1, 2).flatten(2))  # [B, H, T, D] -> [B, T, C]
         return mixed
 
@@ -146,17 +137,31 @@ class Block(nn.Module):
         self.attention_norm = nn.RMSNorm(config.dim, config.norm_epsilon)
         self.ffn_norm = nn.RMSNorm(config.dim, config.norm_epsilon)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, cache: KeyValueCache | None, start: int) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), cos, sin, cache, start)
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, cache: KeyValueCache | None = None, start: int = 0
+    ) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), mask, cache, start)
         out: Tensor = x + self.feed_forward(self.ffn_norm(x))
         return out
 
 
-class Transformer(nn.Module):
-    """The whole model; its weights are unset until `initialize` or a checkpoint fills them."""
+class Head(nn.Linear):
+    """The output matrix [V, C]: hidden states [B, T, C] to logits, or with targets to losses."""
 
-    cos: Tensor
-    sin: Tensor
+    def forward(  # type: ignore[override]
+        self, hidden: Tensor, targets: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        if targets is None:
+            return F.linear(hidden, self.weight)
+        return linear_cross_entropy(hidden, self.weight, targets)
+
+
+class Transformer(nn.Module):
+    """The whole model; its weights are unset until `trainer.initialization` or a checkpoint fills them.
+
+    It may be built under `torch.device("meta")`; `to_empty` then gives it memory, and `reset_buffers` must
+    follow.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -164,54 +169,40 @@ class Transformer(nn.Module):
         self.tok_embeddings = nn.Embedding(config.vocabulary, config.dim)
         self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
         self.norm = nn.RMSNorm(config.dim, config.norm_epsilon)
-        self.output = nn.Linear(config.dim, config.vocabulary, bias=False)
-        cos, sin = rotary_tables(config.dim // config.heads, config.context, config.rope_base)
-        self.register_buffer("cos", cos, persistent=False)
-        self.register_buffer("sin", sin, persistent=False)
+        self.output = Head(config.dim, config.vocabulary, bias=False)
+        self.reset_buffers(torch.get_default_device())
 
-    def states(self, tokens: Tensor, cache: KeyValueCache | None = None, start: int = 0) -> Tensor:
-        """The last hidden states [B, T, C] of `tokens` [B, T], which stand at positions `start`, `start` + 1,
-        ...
+    def reset_buffers(self, device: torch.device) -> None:
+        """Make the rotary tables, in float32 whatever the precision of the weights, on `device`."""
+        cos, sin = rotary_tables(self.config.head_width, self.config.context, self.config.rope_base)
+        cos, sin = cos.to(device), sin.to(device)
+        for module in self.modules():
+            if isinstance(module, Attention):
+                module.cos, module.sin = cos, sin
 
-        With a cache the keys and values of the call are kept in it; a call with `start` > 0 takes one token
-        (T = 1) and needs the cache filled up to `start`. Positions must stay below the context.
+    def forward(
+        self,
+        tokens: Tensor,
+        targets: Tensor | None = None,
+        documents: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+        start: int = 0,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Logits [B, T, V] of the token after each of `tokens` [B, T]; with `targets` [B, T] their losses.
+
+        The losses are cross-entropy in nats: the sum over all tokens, a float32 scalar which carries the
+        gradient, and each token's [B, T] in float32, which carries none. `documents` [B, T] numbers the
+        document of each token; a token then sees its own document only. `tokens` stand at positions `start`,
+        `start` + 1, ..., which stay below the context. With a cache the keys and values of the call are kept
+        in it; a call with `start` > 0 takes one token (T = 1) and needs the cache filled up to `start`.
         """
         length = tokens.shape[1]
         assert start + length <= self.config.context, "positions beyond the context"
         assert start == 0 or (cache is not None and length == 1), "a later call takes one token and a cache"
-        cos, sin = self.cos[start : start + length], self.sin[start : start + length]
+        assert documents is None or cache is None, "a cache holds one document"
+        mask = None if documents is None else document_mask(documents)
         x = self.tok_embeddings(tokens)  # [B, T, C]
         for block in self.layers:
-            x = block(x, cos, sin, cache, start)
-        normed: Tensor = self.norm(x)
-        return normed
-
-    def forward(self, tokens: Tensor, cache: KeyValueCache | None = None, start: int = 0) -> Tensor:
-        """Logits [B, T, V] of the token after each of `tokens` [B, T]; the arguments are those of `states`."""
-        logits: Tensor = self.output(self.states(tokens, cache, start))
-        return logits
-
-    def loss(self, tokens: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Cross-entropy in nats of `targets` [B, T]: the mean, which has the gradient, and each, without it."""
-        return linear_cross_entropy(self.states(tokens), self.output.weight, targets)
-
-    @torch.no_grad()
-    def initialize(self, seed: int) -> Transformer:
-        """Draw all weights: normal with deviation 0.02, smaller where a sub-layer joins the residual; norms
-        are one.
-
-        The projections back into the residual (wo, w2) have 0.02 / sqrt(2 * layers), which keeps the variance
-        of the residual independent of the depth (Radford et al. 2019, section 2.3). Each tensor has its own
-        seed, made from `seed` and its name, so that its values depend neither on the other tensors nor on the
-        device.
-        """
-        for name, parameter in self.named_parameters():
-            if parameter.ndim < 2:
-                parameter.fill_(1.0)
-                continue
-            joins_residual = name.endswith(("wo.weight", "w2.weight"))
-            deviation = 0.02 / math.sqrt(2 * self.config.layers) if joins_residual else 0.02
-            digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-            generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
-            parameter.copy_(torch.empty(parameter.shape).normal_(0.0, deviation, generator=generator))
-        return self
+            x = block(x, mask, cache, start)
+        result: Tensor | tuple[Tensor, Tensor] = self.output(self.norm(x), targets)
+        return result

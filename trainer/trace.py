@@ -3,7 +3,8 @@
 In: a run. Out, for a training step or a position in a source: the documents whose tokens are there, each with its id,
 address, part and row, where its raw bytes were, and its text. For the id of a document: its tokens in the shards, and
 the epochs, steps and rows in which training reads them. All of it comes from the shards; address and origin are looked
-up in RUN/documents, and are null where that folder was not copied.
+up in RUN/documents, and are null where that folder was not copied. Nothing is searched through: a step's rows follow
+from the schedule, an id's place from its hash, in whose order the shards are, its steps from the schedule's inverse.
 
 The order is the trainer's own: the settings of the newest checkpoint where there is one (data that has changed since is
 refused), else those that `train` would begin with.
@@ -12,6 +13,7 @@ refused), else those that `train` would begin with.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,18 +22,14 @@ from typing import NamedTuple
 import click
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tokenizer.order import SPLITS
-from tokenizer.shard_checksums import batch_offsets
+from tokenizer.order import SPLITS, shuffle_key
 from tokenizer.shard_index import check_files, read_index
 from tokenizer.shard_reader import DocumentAt, TokenStream
-from trainer.checkpoint import list_checkpoints, read_state
+from trainer.checkpoint_folder import list_checkpoints, read_state
 from trainer.config import read_run_config, train_settings
 from trainer.data import TrainingData, open_data, run_tokenizer
-
-SAMPLES_AT_ONCE = 1 << 16  # that are looked through for the rows of a document
 
 
 class Facts(NamedTuple):
@@ -103,21 +101,21 @@ class Tracer:
         return self._traced(source, "train", stream, found, start, stop)
 
     def id(self, id: str, around: int) -> Iterator[Traced]:
-        """The documents of this id, in any source and split, each with its first tokens, at most `around`."""
+        """The documents of this id, in any source and split, each with its first tokens, at most `around`.
+
+        ValueError when the shards are not in the order of the run's seed.
+        """
+        seed = read_run_config(self._run).get("seed")
+        if not isinstance(seed, int):
+            raise ValueError(
+                f"{self._run / 'config.yaml'}: no seed, which says where an id is: copy it again"
+            )
         for folder in sorted(path for path in (self._run / "shards").iterdir() if path.is_dir()):
             for split in SPLITS:
                 stream = self._stream(folder.name, split)
-                for start, batch in stream.batches():
-                    for row in np.flatnonzero(
-                        pc.equal(batch.column("id"), id).to_numpy(zero_copy_only=False)
-                    ):
-                        offsets = batch_offsets(batch)
-                        part, place = (batch.column(name)[int(row)].as_py() for name in ("part", "row"))
-                        first, stop = (start + int(offsets[row + n]) for n in (0, 1))
-                        found = DocumentAt(id, part, place, first, stop)
-                        yield self._traced(
-                            folder.name, split, stream, found, first, min(stop, first + around)
-                        )
+                if found := _document_of_id(stream, folder.name, id, seed):
+                    stop = min(found.stop, found.start + around)
+                    yield self._traced(folder.name, split, stream, found, found.start, stop)
 
     def _stream(self, source: str, split: str) -> TokenStream:
         folder = self._run / "shards" / source
@@ -187,18 +185,39 @@ def _documents(stream: TokenStream, start: int, stop: int) -> Iterator[tuple[int
         start = end
 
 
+def _document_of_id(stream: TokenStream, source: str, id: str, seed: int) -> DocumentAt | None:
+    """The document of a stream with this id: by the record batches' first ids, then within one."""
+
+    def place(id: str) -> tuple[int, str]:
+        return shuffle_key(seed, source, id), id
+
+    def first(number: int) -> tuple[int, str]:
+        return place(stream.documents_of(number).column("id")[0].as_py())
+
+    if not stream.record_batches:
+        return None
+    number = max(0, bisect_right(range(stream.record_batches), place(id), key=first) - 1)
+    places = [place(other) for other in stream.documents_of(number).column("id").to_pylist()]
+    if places != sorted(places):
+        raise ValueError(
+            f"{stream.folder}: not in the order of seed {seed}: config.yaml is of another run, copy both again"
+        )
+    row = bisect_left(places, place(id))
+    return stream.document_of(number, row) if places[row : row + 1] == [place(id)] else None
+
+
 def readings(data: TrainingData, steps: int, source: str, start: int, stop: int) -> Iterator[Reading]:
     """The rows of the first `steps` steps that hold some of the tokens [start, stop) of a source as input."""
-    length, which = data.sequence_length, data.sources.index(source)
-    first, last = start // length, (stop - 1) // length
+    length, which, schedule = data.sequence_length, data.sources.index(source), data.schedule
+    rows = np.arange(start // length, min((stop - 1) // length + 1, schedule.rows[which]))
     samples = steps * data.batch_sequences
-    for begin in range(0, samples, SAMPLES_AT_ONCE):
-        numbers = np.arange(begin, min(begin + SAMPLES_AT_ONCE, samples))
-        located = data.schedule.locate(numbers)
-        hit = (located.source == which) & (located.row >= first) & (located.row <= last)
-        for place in np.flatnonzero(hit):
-            step, sequence = divmod(int(numbers[place]), data.batch_sequences)
-            yield Reading(int(located.epoch[place]), step + 1, sequence, int(located.row[place]))
+    epochs = range(-(-schedule.samples_of(which, samples) // schedule.rows[which]))
+    for sample, epoch, row in zip(
+        *(part.tolist() for part in schedule.find(which, rows, epochs)), strict=True
+    ):
+        if sample < samples:  # the last epoch is not read to its end
+            step, sequence = divmod(sample, data.batch_sequences)
+            yield Reading(epoch, step + 1, sequence, row)
 
 
 def training_order(run: Path, overrides: Mapping[str, object]) -> tuple[TrainingData, int]:
@@ -211,12 +230,15 @@ def training_order(run: Path, overrides: Mapping[str, object]) -> tuple[Training
     if newest is None or overrides:
         settings = train_settings(config, overrides)
         return open_data(run, config, settings), settings.steps
-    state = read_state(newest)
-    settings = train_settings(config, state.settings)
+    kept = read_state(newest).state
+    made_with, fingerprint = kept.get("settings"), kept.get("fingerprint")
+    if not isinstance(made_with, Mapping):
+        raise ValueError(f"{newest / 'state.json'}: no settings in it: restore it, or give them with --set")
+    settings = train_settings(config, made_with)
     data = open_data(run, config, settings)
-    if data.fingerprint != state.fingerprint:
+    if data.fingerprint != fingerprint:
         raise ValueError(
-            f"{newest}: made on other data ({state.fingerprint}, now {data.fingerprint}), the shards or the mixture "
+            f"{newest}: made on other data ({fingerprint}, now {data.fingerprint}), the shards or the mixture "
             "have changed since: restore them"
         )
     return data, settings.steps
@@ -322,4 +344,6 @@ def _show(found: Traced, tokens: int, as_json: bool) -> None:
 
 
 def _place(origin: Mapping[str, object]) -> str:
+    if not origin["length"]:
+        return str(origin["file"])  # all of it
     return f"{origin['file']} at {origin['offset']}, {origin['length']} bytes"

@@ -55,7 +55,7 @@ def make_run(tmp_path: Path, tokenizer_model: bytes) -> MakeRun:
         for source, text in TEXTS.items():
             write_source(run, source, [text * 6] * 12, [text * 4])
         settings = {
-            "preset": "tiny",
+            "preset": "toy",
             "steps": 10,
             "batch_sequences": 4,
             "sequence_length": 32,

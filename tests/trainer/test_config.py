@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.config import learning_rate, read_run_config, train_settings
+from trainer.config import read_run_config, train_settings
 
 
 def test_defaults_of_7b_are_those_of_the_paper() -> None:
@@ -21,16 +21,10 @@ def test_defaults_of_7b_are_those_of_the_paper() -> None:
     assert train_settings({"train": {"preset": "65B"}}, {}).learning_rate == 1.5e-4
 
 
-def test_learning_rate_rises_to_the_peak_and_falls_to_a_tenth() -> None:
-    settings = train_settings({}, {"steps": 110, "warmup_steps": 10, "learning_rate": 1.0})
-    assert [learning_rate(step, settings) for step in (1, 5, 10)] == [0.1, 0.5, 1.0]
-    assert learning_rate(60, settings) == pytest.approx(0.55)  # half of the cosine: 0.1 + 0.9 / 2
-    assert learning_rate(110, settings) == pytest.approx(0.1)
-
-
 def test_overrides_win_and_text_becomes_numbers() -> None:
     config = {"seed": 5, "train": {"steps": 100, "learning_rate": "3e-4"}}
-    settings = train_settings(config, {"steps": "40"})
+    settings = train_settings(config, {"steps": "40", "compile": "true"})
+    assert settings.compile is True
     assert (settings.steps, settings.learning_rate, settings.seed) == (40, 3e-4, 5)
     assert settings.warmup_steps == 4  # a tenth of the steps, less than the 20 of the preset
 
@@ -45,10 +39,13 @@ def test_overrides_win_and_text_becomes_numbers() -> None:
         ({"learning_rate": "nan"}, r"train\.learning_rate: 'nan' must be a number"),
         ({"steps": 0}, r"train\.steps: 0 must be above 0"),
         ({"weight_decay": -1}, r"train\.weight_decay: -1\.0 must be at least 0"),
-        ({"sequence_length": 512}, r"train\.sequence_length: 512 is more than the context of tiny, 256"),
+        ({"sequence_length": 512}, r"train\.sequence_length: 512 is more than the context of toy, 256"),
         ({"steps": 5, "warmup_steps": 6}, r"train\.warmup_steps: 6 is more than train\.steps \(5\)"),
         ({"micro_batch_sequences": 3}, r"train\.micro_batch_sequences: 3 does not divide"),
-        ({"device": "tpu"}, r"train\.device: 'tpu' must be auto, cpu or cuda"),
+        ({"device": "tpu"}, r"train\.device: 'tpu' must be one of auto, cpu, cuda"),
+        ({"compile": "perhaps"}, r"train\.compile: 'perhaps' must be true or false"),
+        ({"compile": 2}, r"train\.compile: '2' must be true or false"),
+        ({"tensor": 0}, r"train\.tensor: 0 must be above 0"),
         ([], r"train: must be a mapping"),
     ],
 )

@@ -93,13 +93,19 @@ def test_beginning_at_any_step_is_a_slice_of_the_stream(make_run: MakeRun) -> No
 
 
 def test_numbers_documents_within_a_row(make_run: MakeRun) -> None:
-    data = opened(make_run(), sequence_length=250, batch_sequences=6)
-    batch, numbers = data.batch(0), data.document_numbers(0)
+    run = make_run()
+    data = opened(run, sequence_length=250, batch_sequences=6, document_mask=True)
+    batch = data.batch(0)
     begins = (batch.tokens == 1).long()  # BOS
     begins[:, 0] = 0
     assert begins.sum() > 2
-    assert numbers.tolist() == begins.cumsum(1).tolist()
-    assert data.document_numbers(0, 1, 3).tolist() == numbers[1::3].tolist()
+    assert batch.documents is not None
+    assert batch.documents.tolist() == begins.cumsum(1).tolist()
+    part = data.batch(0, 1, 3)
+    assert part.documents is not None and part.documents.tolist() == batch.documents[1::3].tolist()
+    held_out = opened(run, document_mask=True).validation_batch("books", 1)
+    assert held_out.documents is not None and held_out.documents.tolist() == [[0] * 32]
+    assert opened(run).batch(0).documents is None
 
 
 def test_refuses_a_changed_token_at_its_batch(make_run: MakeRun) -> None:

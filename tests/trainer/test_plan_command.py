@@ -1,4 +1,4 @@
-"""The command `plan`: from a run, typed numbers or published ones to tables and JSON."""
+"""The command `plan`: from a run, typed or published numbers, and from a preset and a card, to tables and JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mixtures.commands import plan
+from trainer.plan_command import plan
 
 TOKENIZER = "0123456789abcdef" * 4
 
@@ -122,6 +122,12 @@ def test_prints_json_for_machines(run: Path) -> None:
         (["--unique", "books=x"], "--unique books: 'x' is not a whole number"),
         (["--published", "llama1", "--tokens", "4e"], "--tokens: '4e' is not a whole number"),
         (["--published", "llama2"], "'llama2' is not one of"),
+        (["--mixture", "llama1"], "give a RUN, --unique SOURCE=N for each source, or --published llama1"),
+        (["--model", "7B", "--mixture", "llama1"], "--mixture: give the tokens too"),
+        (["--model", "8B"], "'8B' is not one of"),
+        (["--model", "7B", "--card", "V100"], "'V100' is not one of"),
+        (["--model", "7B", "--gpus", "0"], "0 is not in the range"),
+        (["--model", "7B", "--layout", "2x4"], "--layout: layout '2x4': write replicate x shard x tensor"),
     ],
 )
 def test_refuses_wrong_usage(arguments: list[str], message: str) -> None:
@@ -149,3 +155,97 @@ def test_is_a_command_of_the_front_door_that_needs_neither_torch_nor_beam() -> N
     shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert "| books | 4.5 % | 100.0 % | 5 | 5 | 1.00 |" in shown.stdout
     assert shown.stdout.splitlines()[-1] == "0 False False"
+
+
+def training_of(*arguments: object) -> dict[str, object]:
+    (one,) = json.loads(call(*arguments, "--json").output)["trainings"]
+    assert isinstance(one, dict)
+    return one
+
+
+def test_plans_the_largest_model_as_the_paper_trained_it() -> None:
+    one = training_of("--model", "65B", "--card", "A100-80GB", "--gpus", "2048")
+    assert (one["parameters"], one["tokens"], one["steps"]) == (65_285_660_672, 333_786 * 2**22, 333_786)
+    assert one["layout"] == {"replicate": 64, "shard": 32, "tensor": 1}
+    assert (one["fits"], one["missing_bytes"], one["micro_batch_sequences"], one["accumulation"]) == (
+        True,
+        0,
+        1,
+        1,
+    )
+    time = one["expected"]
+    assert isinstance(time, dict)
+    assert time["tokens_per_second_per_gpu"] == pytest.approx(380, abs=1)
+    assert time["days"] == pytest.approx(20.8, abs=0.05)
+    assert time["gpu_hours"] == pytest.approx(1_022_362, rel=1e-3)
+
+
+def test_shows_a_training_as_tables_and_names_its_sources() -> None:
+    shown = call("--model", "65B", "--gpus", "2048", "--tokens", "1.4T").output
+    assert shown.startswith(
+        "**65B on 2,048 A100-80GB**: 65.3 B parameters, 1.40 T tokens in sequences of 2,048"
+    )
+    for line in (
+        "| AdamW's moments, float32 | 15.20 |",
+        "| there (A100-80GB) | 79.14 |",
+        "| layout (copies x shards x tensor) | 64x32x1 |",
+        "| steps | 333,787 |",  # 333,786.01: the last one is not whole
+        "| expected tokens/s of a GPU, of all | 380, 779,024 |",
+        "| expected days (GPU-hours) | 20.8 (1,022,362) |",
+    ):
+        assert line in shown.splitlines()
+    assert "expected, not measured: LLaMA 65B on 2,048 GPUs reached 49.5 % MFU" in shown
+    assert "(arXiv 2302.13971, Table 15: 1,022,362 GPU-hours" in shown
+    assert "missing" not in shown
+
+
+def test_says_how_much_is_missing_on_too_few_gpus() -> None:
+    arguments = ("--model", "65B", "--gpus", "8", "--card", "H100-80GB")
+    one = training_of(*arguments)
+    held = one["memory_bytes"]
+    assert isinstance(held, dict)
+    assert one["fits"] is False
+    assert one["missing_bytes"] == held["total"] - held["there"] > 0
+    assert sum(held.values()) == 2 * held["total"] + held["there"]
+    shown = call(*arguments).output
+    assert "- does not fit: " in shown and "| **missing** | " in shown
+    assert "- the smallest layout that fits, at one sequence: 1x4x4 (16 GPUs)" in shown
+    assert "over a factor of two away, take it as rough" in shown
+
+
+def test_takes_the_layout_micro_batch_and_checkpointing_that_are_asked_for() -> None:
+    arguments = ("--model", "7B", "--layout", "2x8x2", "--micro-batch", "4", "--checkpointing", "full")
+    one = training_of(*arguments)
+    assert (one["gpus"], one["micro_batch_sequences"], one["accumulation"]) == (32, 4, 32)
+    assert (one["checkpointing"], one["layout"]) == ("full", {"replicate": 2, "shard": 8, "tensor": 2})
+    assert "- MFU is lowered by the operations that are recomputed beyond that" in call(*arguments).output
+    assert training_of("--model", "7B")["gpus"] == 2
+
+
+def test_refuses_a_layout_that_fits_neither_gpus_nor_batch() -> None:
+    result = call("--model", "7B", "--layout", "2x8x1", "--gpus", "8")
+    assert str(result.exception) == "--layout 2x8x1: makes 16 GPUs, and --gpus says 8: change one"
+    result = call("--model", "7B", "--layout", "1x4096x1")
+    assert "4096 readers hold 4,096 sequences at once and the batch of 7B has 2,048: take" in str(
+        result.exception
+    )
+
+
+def test_plans_mixture_and_training_in_one_go(run: Path) -> None:
+    both = json.loads(call(run, "--model", "toy", "--tokens", "6000", "--json").output)
+    assert both.keys() == {"warnings", "plans", "trainings"}
+    assert both["plans"][0]["budget_tokens"] == both["trainings"][0]["tokens"] == 6000
+    shown = call("--published", "llama1", "--model", "65B", "--gpus", "2048").output
+    assert "**Budget 1.40 T tokens**" in shown and "**65B on 2,048 A100-80GB**" in shown
+
+
+def test_a_training_is_planned_without_torch() -> None:
+    code = (
+        "import sys\n"
+        "from trainer.plan_command import plan\n"
+        "plan(['--model', '65B', '--gpus', '2048'], standalone_mode=False)\n"
+        "print('torch' in sys.modules, 'apache_beam' in sys.modules)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == "False False"
