@@ -119,7 +119,7 @@ def plan_sources(
             )
         if epochs is not None and epochs > MAX_EPOCHS_WITHOUT_WARNING:
             warnings.append(
-                f"read {epochs:.1f} times: "
+                f"read {_times(epochs)} times: "
                 f"above {MAX_EPOCHS_WITHOUT_WARNING:g} epochs repeated tokens teach less"
             )
         rows.append(
@@ -182,6 +182,11 @@ def _whole(exact: Mapping[str, Fraction], total: int) -> dict[str, int]:
     for source in sorted(exact, key=lambda s: (whole[s] - exact[s], s))[:left]:
         whole[source] += 1
     return whole
+
+
+def _times(epochs: float) -> str:
+    """Three digits, or all of a large number; never rounded down to the limit that was passed."""
+    return f"{epochs:,.0f}" if epochs >= 100 else f"{max(epochs, MAX_EPOCHS_WITHOUT_WARNING + 0.01):.3g}"
 
 
 def _per_cent(share: float) -> str:

@@ -70,6 +70,7 @@ def _environment(autoescape: bool) -> Environment:
         count=_exact(text.count) if autoescape else text.count,
         size=_exact(text.size) if autoescape else text.size,
         share=text.share,
+        fine_share=text.fine_share,
         decimal=text.decimal,
         scalar=text.scalar,
         facts=scalar_facts,

@@ -19,6 +19,7 @@ from mixtures.report_data import (
     KeptSample,
     LostDocument,
     Models,
+    OverlapSample,
     RemovedSample,
     ReportData,
     Scalar,
@@ -26,8 +27,11 @@ from mixtures.report_data import (
     State,
     StepData,
 )
+from mixtures.report_decontamination import benchmark_rows
 from mixtures.report_loss import losses
 from mixtures.report_tables import cluster_sizes
+from mixtures.report_tokenizer import shown_tokenizer
+from mixtures.report_training import curves, ends
 
 MAX_SAMPLES_PER_REASON = 20  # what one person reads before deciding about a rule
 MAX_KEPT_PER_SOURCE = 20
@@ -37,7 +41,7 @@ MAX_REMOVALS = 12
 
 COLORS = 7
 
-Sample = TypeVar("Sample", RemovedSample, KeptSample, LostDocument)
+Sample = TypeVar("Sample", RemovedSample, KeptSample, LostDocument, OverlapSample)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,27 +190,12 @@ def as_shown(data: ReportData) -> ReportData:
     clean["kept_samples"] = sorted(
         map(_masked, clean.get("kept_samples", ())), key=lambda s: (s["source"], s["id"])
     )
+    if decontamination := clean.get("decontamination"):
+        decontamination["samples"] = list(map(_masked, decontamination["samples"]))
     for source in clean["sources"].values():
         if "loss" in source:
             source["loss"]["most_lost"] = list(map(_masked, source["loss"]["most_lost"]))
     return clean
-
-
-def _loss_curves(
-    data: ReportData, colors: Mapping[str, str]
-) -> list[tuple[str, str, list[tuple[float, float]]]]:
-    training = data.get("training")
-    if not training:
-        return []
-
-    def finite(pairs: Iterable[Sequence[float | None]]) -> list[tuple[float, float]]:
-        return [(pair[0], pair[1]) for pair in pairs if pair[0] is not None and pair[1] is not None]
-
-    series = [("training", "loss", finite(list(zip(training["steps"], training["loss"], strict=True))))]
-    validation = training["validation"]
-    for source in [*(name for name in colors if name in validation), *sorted(set(validation) - set(colors))]:
-        series.append((source, colors.get(source, "s0"), finite(validation[source])))
-    return series
 
 
 def _lm_columns(models: Models) -> list[str]:
@@ -258,12 +247,18 @@ def template_context(data: ReportData) -> dict[str, object]:
         ],
         "target_bar": [(r["source"], colors[r["source"]], r["share"]) for r in data["mixture"]],
         "losses": losses((source.name, source.color, source.facts.get("loss")) for source in sources),
+        "decontamination": data.get("decontamination"),
+        "benchmarks": benchmark_rows(data.get("decontamination")),
         "removals": _removals(sources)[:MAX_REMOVALS],
         "histograms": sorted(data.get("histograms", {}).items()),
         "models": models,
         "lm_columns": _lm_columns(models),
         "training": data.get("training"),
-        "curves": _loss_curves(data, colors),
+        "curves": curves(data.get("training"), colors),
+        "ends": ends(data.get("training"), colors),
+        "held_out": [source for source in sources if "validation" in source.facts],
+        "tokenizer": shown_tokenizer(data.get("tokenizer"), colors),
+        "capped": any(row.get("max_epochs") is not None for row in data["mixture"]),
         "kept_sources": [source for source in sources if source.kept_samples],
         "max_characters": MAX_SAMPLE_CHARACTERS,
         "max_rows": MAX_CONTENT_ROWS,

@@ -59,6 +59,14 @@ class Tokens(TypedDict):
     validation: int
 
 
+class HeldOut(TypedDict):
+    """Documents whose hash chose them for validation, and those of them that went to training all the same, because a
+    copy or near copy of them is there."""
+
+    candidates: int
+    near_copies_of_training: int
+
+
 class DuplicatesData(TypedDict):
     """What a duplicate search compared and dropped; clusters of near-duplicates by size in powers of two (the entry of
     `4` counts clusters of 4 to 7 documents)."""
@@ -107,12 +115,14 @@ class SourceData(TypedDict):
     domains: Mapping[str, Amount]
     duplicates: NotRequired[Mapping[str, DuplicatesData]]
     loss: NotRequired[LossData]
+    validation: NotRequired[HeldOut]
 
 
 class MixtureRow(TypedDict):
     """One line of the planned mixture. `share_present` is the share once absent sources are left out.
 
-    `epochs` is None where there is nothing to repeat; the LLaMA-1 figures are None for a source it had not.
+    `epochs` is None where there is nothing to repeat, `max_epochs` where there is no cap; the LLaMA-1 figures are None
+    for a source it had not.
     """
 
     source: str
@@ -121,6 +131,7 @@ class MixtureRow(TypedDict):
     tokens_unique: int
     tokens_at_budget: int
     epochs: float | None
+    max_epochs: NotRequired[float | None]
     llama1_share: float | None
     llama1_epochs: float | None
     bytes_per_token: float | None
@@ -203,6 +214,59 @@ class Models(TypedDict, total=False):
     reference: ReferenceModel
 
 
+class SourceSampleData(TypedDict):
+    """What the tokenizer's sample was to have of a source, and what it has; bytes of text."""
+
+    wanted_bytes: int
+    bytes: int
+    documents: int
+
+
+class TokenizerSample(TypedDict):
+    """What a tokenizer was trained on. `lines_cut` were too long for SentencePiece or held its own mark; `sha256` is of
+    the lines in order, each with a line end."""
+
+    blocks: int
+    lines: int
+    bytes: int
+    lines_cut: int
+    lines_skipped: int
+    sha256: str
+    sources: Mapping[str, SourceSampleData]
+
+
+class FertilityData(TypedDict):
+    """How a tokenizer fits some text; `languages` and `reference`, another model on the same text, where there are."""
+
+    bytes: int
+    words: int
+    tokens: int
+    byte_tokens: int
+    bytes_per_token: float | None
+    tokens_per_word: float | None
+    byte_fallback_fraction: float | None
+    languages: NotRequired[Mapping[str, FertilityData]]
+    reference: NotRequired[FertilityData]
+
+
+class FertilityReport(TypedDict):
+    """`models` are `tokenizer`, and `reference` where another was compared: sha256 and vocabulary of each."""
+
+    models: Mapping[str, Mapping[str, Scalar]]
+    total: FertilityData
+    sources: Mapping[str, FertilityData]
+
+
+class TokenizerData(TypedDict):
+    """The tokenizer of the run: trained on a `sample`, or `given` under this file name."""
+
+    sha256: str
+    vocabulary: int
+    given: NotRequired[str]
+    sample: NotRequired[TokenizerSample]
+    fertility: NotRequired[FertilityReport]
+
+
 class RemovedSample(TypedDict):
     source: str
     step: str
@@ -225,12 +289,56 @@ class KeptSample(TypedDict):
     scores: Mapping[str, float]
 
 
+class BenchmarkData(TypedDict):
+    """A benchmark: its items, those that can be found, those that can by a quoted passage alone, and those too short
+    for it; the items found, and those of which only the passage was; by source the documents (`kept`, `dropped`)."""
+
+    items: int
+    searched: int
+    passage_only: int
+    skipped: int
+    found: int
+    passages_found: int
+    documents: Mapping[str, Mapping[str, int]]
+
+
+class OverlapSample(TypedDict):
+    """A document's passage that is an item's of a benchmark; `covered` is the fraction of the item's part in it."""
+
+    source: str
+    id: str
+    url: str | None
+    verdict: str
+    benchmark: str
+    item: int
+    part: str
+    covered: float
+    passage: str
+    benchmark_text: str
+
+
+class DecontaminationData(TypedDict):
+    """`modes` by source, `flag` or `drop`; `off` says why nothing was searched for, and is empty otherwise."""
+
+    modes: Mapping[str, str]
+    off: str
+    benchmarks: Mapping[str, BenchmarkData]
+    documents: Mapping[str, Mapping[str, int]]
+    common_ngrams: NotRequired[int]
+    samples: Sequence[OverlapSample]
+
+
 class Training(TypedDict):
-    """A training run on the shards. Losses are in nats a token; None where a loss was not finite."""
+    """A training run on the shards. Losses are in nats a token; None where a loss was not finite.
+
+    `unigram` is the loss of a model that knows only the frequencies of tokens in training, on the same validation text.
+    """
 
     steps: Sequence[int]
     loss: Sequence[float | None]
     validation: Mapping[str, Sequence[Sequence[float | None]]]
+    bits_per_byte: NotRequired[Mapping[str, Sequence[Sequence[float | None]]]]
+    unigram: NotRequired[Mapping[str, float]]
     preset: str
     parameters: int
 
@@ -250,9 +358,12 @@ class ReportData(TypedDict):
     sources: Mapping[str, SourceData]
     absent_sources: Sequence[str]
     mixture: Sequence[MixtureRow]
+    mixture_warnings: NotRequired[Sequence[str]]
     gates: Sequence[Gate]
     models: NotRequired[Models]
+    tokenizer: NotRequired[TokenizerData]
     histograms: NotRequired[Mapping[str, Histogram]]
     samples: NotRequired[Sequence[RemovedSample]]
     kept_samples: NotRequired[Sequence[KeptSample]]
+    decontamination: NotRequired[DecontaminationData | None]
     training: NotRequired[Training | None]

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from mixtures.report_data import Histogram, ReferenceHistogram, ReliabilityBin, ThresholdShares
 from mixtures.report_text import count, decimal, ratio, share
+from mixtures.report_training import Curve
 
 WIDTH, HEIGHT = 560, 230
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 26, 28
@@ -312,10 +313,10 @@ def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
 MAX_POINTS = 600  # a curve on the page; the table beside it holds every point
 
 
-def curves(series: Sequence[tuple[str, str, Sequence[tuple[float, float]]]]) -> Markup:
-    """(name, colour class, points) as lines over a shared axis; long ones are thinned, their end kept."""
+def curves(series: Sequence[Curve]) -> Markup:
+    """Lines over a shared axis; long ones are thinned, their end kept."""
     width = 920
-    points = [point for _, _, line in series for point in line]
+    points = [point for curve in series for point in curve.points]
     if not points:
         return _EMPTY
     x = _scale(min(p[0] for p in points), max(p[0] for p in points), LEFT, width - RIGHT)
@@ -323,7 +324,7 @@ def curves(series: Sequence[tuple[str, str, Sequence[tuple[float, float]]]]) -> 
     margin = 0.04 * (high - low or 1.0)
     y = _scale(low - margin, high + margin, HEIGHT - BOTTOM, TOP - 14)
     lines: list[Markup] = []
-    for name, color, line in series:
+    for name, color, line, dotted in series:
         if not line:
             continue
         stride = -(-len(line) // MAX_POINTS)
@@ -334,11 +335,14 @@ def curves(series: Sequence[tuple[str, str, Sequence[tuple[float, float]]]]) -> 
                 color, x(a), y(b), f"{name}, step {a:,.0f}: {decimal(b, 3)}"
             )
             for a, b in thinned
-            if len(thinned) <= 60
+            if len(thinned) <= 60 and not dotted
         ]
         lines.append(
             Markup('<g><title>{}</title><polyline class="{}" points="{}"/>{}</g>').format(
-                name, color, path, _join(dots)
+                f"{name}: {decimal(line[-1][1], 3)}",
+                f"{color} dotted" if dotted else color,
+                path,
+                _join(dots),
             )
         )
     x_ticks = _ticks(min(p[0] for p in points), max(p[0] for p in points), 8)

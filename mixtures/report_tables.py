@@ -12,6 +12,9 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from mixtures.report_data import DuplicatesData, ReportData, Scalar
+from mixtures.report_decontamination import DECONTAMINATION_COLUMNS, decontamination_table
+from mixtures.report_tokenizer import fertility_table
+from mixtures.report_training import training_table
 
 Row = Sequence[Scalar]
 
@@ -103,6 +106,7 @@ def _mixture(data: ReportData) -> Iterator[Row]:
             row["tokens_unique"],
             row["tokens_at_budget"],
             row["epochs"],
+            row.get("max_epochs"),
             row["llama1_share"],
             row["llama1_epochs"],
             row["bytes_per_token"],
@@ -133,14 +137,18 @@ def _reference_reliability(data: ReportData) -> Iterator[Row]:
         yield row["low"], row["high"], row["pages"], row["mean_score"], row["positive_fraction"]
 
 
-def _training(data: ReportData) -> Iterator[Row]:
-    training = data.get("training")
-    if training:
-        for step, loss in zip(training["steps"], training["loss"], strict=True):
-            yield "train", step, loss
-        for source, points in sorted(training["validation"].items()):
-            for point in points:
-                yield f"validation/{source}", point[0], point[1]
+def _held_out(data: ReportData, order: Sequence[str]) -> Iterator[Row]:
+    for source in order:
+        facts = data["sources"][source]
+        if found := facts.get("validation"):
+            moved = found["near_copies_of_training"]
+            yield (
+                source,
+                found["candidates"],
+                moved,
+                found["candidates"] - moved,
+                facts["tokens"]["validation"],
+            )
 
 
 def tables(data: ReportData, order: Sequence[str]) -> dict[str, str]:
@@ -167,6 +175,7 @@ def tables(data: ReportData, order: Sequence[str]) -> dict[str, str]:
                 "tokens_unique",
                 "tokens_at_budget",
                 "epochs",
+                "max_epochs",
                 "llama1_share",
                 "llama1_epochs",
                 "bytes_per_token",
@@ -181,6 +190,9 @@ def tables(data: ReportData, order: Sequence[str]) -> dict[str, str]:
         "most_lost.csv": _csv(
             ("source", "id", "url", "raw_characters", "kept_characters"), _most_lost(data, order)
         ),
+        "decontamination.csv": _csv(
+            DECONTAMINATION_COLUMNS, decontamination_table(data.get("decontamination"))
+        ),
         "histograms.csv": _csv(("score", "low", "high", "documents"), _histograms(data)),
         "reference.csv": _csv(("low", "high", "positives", "negatives"), _reference(data)),
         "reference_thresholds.csv": _csv(
@@ -189,5 +201,23 @@ def tables(data: ReportData, order: Sequence[str]) -> dict[str, str]:
         "reference_reliability.csv": _csv(
             ("low", "high", "pages", "mean_score", "positive_fraction"), _reference_reliability(data)
         ),
-        "training.csv": _csv(("series", "step", "loss"), _training(data)),
+        "fertility.csv": _csv(
+            (
+                "source",
+                "language",
+                "model",
+                "bytes",
+                "words",
+                "tokens",
+                "byte_tokens",
+                "bytes_per_token",
+                "tokens_per_word",
+                "byte_fallback_fraction",
+            ),
+            fertility_table(data.get("tokenizer")),
+        ),
+        "validation.csv": _csv(
+            ("source", "candidates", "near_copies_of_training", "documents", "tokens"), _held_out(data, order)
+        ),
+        "training.csv": _csv(("series", "step", "loss"), training_table(data.get("training"))),
     }

@@ -80,6 +80,13 @@ def share(fraction: float | None) -> str:
     return f"{100 * fraction:,.1f} %"
 
 
+def fine_share(fraction: float | None) -> str:
+    """A small fraction as a percentage with two decimals; never rounded down to nothing."""
+    if fraction is None:
+        return ABSENT
+    return "<0.01 %" if 0 < fraction < 0.00005 else f"{100 * fraction:,.2f} %"
+
+
 def ratio(part: float, whole: float) -> str:
     """`part` of `whole` as a percentage, a dash where the whole is nothing."""
     return share(part / whole) if whole else ABSENT

@@ -18,8 +18,19 @@ from typing import Any
 import yaml
 
 from mixtures.report import write_report
-from mixtures.report_data import Histogram, KeptSample, RemovedSample, ReportData, Threshold, Training
+from mixtures.report_data import (
+    DecontaminationData,
+    Histogram,
+    KeptSample,
+    RemovedSample,
+    ReportData,
+    Threshold,
+    TokenizerData,
+    Training,
+)
 from pipeline import files
+from pipeline.decontamination_figures import overlap_samples
+from pipeline.make_tokenizer import FERTILITY_PATH
 from pipeline.manifest import CONFIG, MANIFEST
 from pipeline.parts import read_documents
 from pipeline.reference_figures import reference_report, reference_threshold, with_curves
@@ -65,11 +76,14 @@ def collect_report(folder: str) -> str:
         "sources": manifest["sources"],
         "absent_sources": [s for s in SOURCES if s not in manifest["sources"]],
         "mixture": manifest["mixture"],
+        "mixture_warnings": manifest.get("mixture_warnings", []),
         "gates": gates(manifest),
         "models": _models(manifest["models"], reference_report(folder), threshold),
+        "tokenizer": _tokenizer(folder, manifest["tokenizer"]),
         "histograms": _histograms(manifest, config, threshold),
         "samples": list(_removed_samples(folder)),
         "kept_samples": [s for source in manifest["sources"] for s in _kept_samples(folder, source)],
+        "decontamination": _decontamination(folder, manifest),
         "training": training,
     }
     page = files.join(folder, "report")
@@ -78,6 +92,12 @@ def collect_report(folder: str) -> str:
         for path in sorted(p for p in Path(local).rglob("*") if p.is_file()):
             files.put(str(path), files.join(page, str(path.relative_to(local))))
     return files.join(page, "index.html")
+
+
+def _decontamination(folder: str, manifest: dict[str, Any]) -> DecontaminationData | None:
+    """What the manifest says of it, with hits to show; None for a run of a version that did not know it."""
+    found: DecontaminationData | None = manifest.get("decontamination")
+    return None if found is None else {**found, "samples": overlap_samples(folder)}
 
 
 def _models(models: dict[str, Any], report: dict[str, Any], threshold: float | None) -> Any:
@@ -90,6 +110,18 @@ def _models(models: dict[str, Any], report: dict[str, Any], threshold: float | N
         }
     if "reference" in shown:
         shown["reference"] = with_curves(shown["reference"], report, threshold)
+    return shown
+
+
+def _tokenizer(folder: str, facts: dict[str, Any]) -> TokenizerData:
+    """The tokenizer with what was measured of its fit."""
+    shown: TokenizerData = {"sha256": facts["sha256"], "vocabulary": facts["vocabulary"]}
+    if "given" in facts:
+        shown["given"] = facts["given"]
+    if "sample" in facts:
+        shown["sample"] = facts["sample"]
+    if files.exists(path := files.join(folder, FERTILITY_PATH)):
+        shown["fertility"] = files.read_json(path)
     return shown
 
 
@@ -140,7 +172,7 @@ def _removed_samples(folder: str) -> Iterator[RemovedSample]:
                     "language": row["language"],
                     "score": row["score"],
                     "text": row["text"][:SAMPLE_CHARACTERS],
-                    "detail": row["detail"],
+                    "detail": row["detail"][:SAMPLE_CHARACTERS],
                 }
 
 
@@ -236,18 +268,22 @@ def _training(folder: str, tokenizer_sha256: str) -> Training | None:
     steps: list[int] = []
     losses: list[float | None] = []
     validation: dict[str, list[list[float | None]]] = {}
+    bits: dict[str, list[list[float | None]]] = {}
     with files.open_binary(metrics) as stream:
         rows = [json.loads(line) for line in stream.read().splitlines()]
     for row in rows:
         if "loss" in row:
             steps.append(row["step"])
             losses.append(row["loss"])
-        for source, loss in (row.get("validation") or {}).items():
-            validation.setdefault(source, []).append([row["step"], loss])
+        for into, key in ((validation, "validation"), (bits, "validation_bits_per_byte")):
+            for source, value in (row.get(key) or {}).items():
+                into.setdefault(source, []).append([row["step"], value])
     return {
         "steps": steps,
         "loss": losses,
         "validation": validation,
+        "bits_per_byte": bits,
+        "unigram": found.get("unigram_loss", {}),
         "preset": found["preset"],
         "parameters": found["parameters"],
     }

@@ -17,9 +17,17 @@ from typing import Any
 from mixtures.conservation import conservation_problems
 from mixtures.mixture import Mixture, plan_mixture
 from pipeline.curate import READ
+from pipeline.decontamination_figures import summary
 from pipeline.inputs import Input
 from pipeline.loss_meter import add_losses
-from pipeline.model_files import BAD_WORDS_PATH, EXTRACTION_PATH, LANGUAGE_ID_PATH, LM_FOLDER, REFERENCE_PATH
+from pipeline.model_files import (
+    BAD_WORDS_PATH,
+    BENCHMARKS_PATH,
+    EXTRACTION_PATH,
+    LANGUAGE_ID_PATH,
+    LM_FOLDER,
+    REFERENCE_PATH,
+)
 from pipeline.parts import add_counts
 from pipeline.plan import Done
 from pipeline.plan_run import RunPlan
@@ -100,6 +108,8 @@ def resolved_config(
         "seed": settings.seed,
         "sources": sources,
         "models": dataclasses.asdict(settings.models),
+        "decontaminate": settings.decontaminate,
+        "benchmarks": list(settings.benchmarks),
         "tokenizer": dataclasses.asdict(settings.tokenizer),
         "shards": dataclasses.asdict(settings.shards),
         "mixture": mixture.as_table(),
@@ -172,6 +182,7 @@ def build_manifest(
         source: account["bytes"] * unique[source] // max(1, sum(account["tokens"].values()))
         for source, account in sources.items()
     }
+    planned = plan_mixture(mixture, unique, settings.tokens, sizes)
     return {
         "format_version": FORMAT_VERSION,
         "config_sha256": hashlib.sha256(as_yaml(config)).hexdigest(),
@@ -179,8 +190,13 @@ def build_manifest(
         "seed": settings.seed,
         "versions": versions(),
         "sources": sources,
-        "mixture": plan_mixture(mixture, unique, settings.tokens, sizes).as_json(),
+        "mixture": planned.as_json(),
+        "mixture_warnings": [
+            *planned.warnings,
+            *(f"{source}: has tokens but no share, it is not read" for source in planned.unplanned),
+        ],
         "models": _models(done, training),
+        "decontamination": summary(settings, recipes, done),
         "tokenizer": {
             **done.statistics(TOKENIZER)[0],
             "sha256": done.markers[TOKENIZER][0]["outputs"]["tokenizer/tokenizer.model"]["sha256"],
@@ -220,6 +236,8 @@ def _models(done: Done, training: Mapping[str, list[dict[str, Any]]]) -> dict[st
         models["reference"] = {"sha256": digests[REFERENCE_PATH], **(reports[0] if reports else {})}
     if BAD_WORDS_PATH in digests:
         models["bad_words"] = {"sha256": digests[BAD_WORDS_PATH]}
+    if BENCHMARKS_PATH in digests:
+        models["benchmarks"] = {"sha256": digests[BENCHMARKS_PATH]}
     if EXTRACTION_PATH in digests:
         models["extraction"] = {"sha256": digests[EXTRACTION_PATH]}
     return models

@@ -18,6 +18,7 @@ from typing import Any
 from pipeline import files
 from pipeline.tasks import OUTSIDE, Result
 from stages.bad_words import DropBadWords
+from stages.decontamination import Decontaminate
 from stages.language import KeepLanguage
 from stages.perplexity import KeepPerplexity
 from stages.references import KeepReferences
@@ -29,6 +30,7 @@ LM_FOLDER = "models/lm"
 REFERENCE_PATH = "models/reference.bin"
 BAD_WORDS_PATH = "models/bad_words.txt"
 EXTRACTION_PATH = "models/extraction.json"
+BENCHMARKS_PATH = "models/benchmarks.jsonl"
 
 # The field of a step or reader that holds its model, and the setting that names the model.
 MODEL_FIELDS: Mapping[type, tuple[str, str]] = {
@@ -37,6 +39,7 @@ MODEL_FIELDS: Mapping[type, tuple[str, str]] = {
     KeepReferences: ("model", "models.reference"),
     DropBadWords: ("model", "models.bad_words"),
     CommonCrawl: ("extraction", "models.extraction"),
+    Decontaminate: ("benchmarks", "benchmarks"),
 }
 
 
@@ -48,6 +51,8 @@ def model_path(step: object) -> str:
         return LM_FOLDER
     if isinstance(step, DropBadWords):
         return BAD_WORDS_PATH
+    if isinstance(step, Decontaminate):
+        return BENCHMARKS_PATH
     if isinstance(step, CommonCrawl):
         return EXTRACTION_PATH if step.extraction == EXTRACTION_PATH else ""
     return REFERENCE_PATH if isinstance(step, KeepReferences) else ""

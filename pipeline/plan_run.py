@@ -10,6 +10,7 @@ from functools import partial
 from classifiers.language_id import find_model
 from mixtures.mixture import Mixture
 from pipeline import files
+from pipeline.decontamination import benchmark_paths, gather_task, hits_node
 from pipeline.given_models import check_models
 from pipeline.inputs import Input
 from pipeline.model_files import (
@@ -36,6 +37,7 @@ from pipeline.train_models import (
     TrainReferences,
     train_one_language,
 )
+from stages.decontamination import Decontaminate
 from stages.extraction.weights import PROFILES
 from stages.language import KeepLanguage
 
@@ -105,6 +107,7 @@ class RunPlanner:
         finals = {source: plan.final for source, plan in sources.items()}
         nodes = [self._models_node()]
         nodes += [node for plan in sources.values() for node in plan.nodes]
+        nodes += [hits_node(source, finals[source], self._done) for source in self._searched()]
         nodes += TokenizerMaking(self._settings, self._mixture, finals, self._done, self._final_parts).nodes()
         nodes += ShardMaking(self._settings, finals, self._done, self._final_parts).nodes()
         return RunPlan(tuple(nodes), sources)
@@ -145,6 +148,7 @@ class RunPlanner:
                 )
             copies.append((path, EXTRACTION_PATH))
         check_models(self._recipes, {output: path for path, output in copies})
+        benchmarks = benchmark_paths(self._settings) if self._searched() else []
 
         def make() -> list[Task]:
             return [
@@ -156,9 +160,17 @@ class RunPlanner:
                     {os.path.basename(path): files.sha256_of(path).sha256},
                 )
                 for path, output in copies
-            ]
+            ] + ([gather_task(benchmarks)] if benchmarks else [])
 
         return Node(MODELS_NODE, (), make, owns=LM_FOLDER if models.lm not in (TRAIN, NONE) else "")
+
+    def _searched(self) -> list[str]:
+        """The sources that are searched for benchmarks."""
+        return [
+            source
+            for source, recipe in self._recipes.items()
+            if any(isinstance(step, Decontaminate) for step in recipe.steps)
+        ]
 
     def _final_parts(self, source: str, node: str) -> list[tuple[str, str]]:
         """(path, SHA-256) of the final parts of a source, in order."""

@@ -37,6 +37,7 @@ from stages.code_files import KeepSourceFile
 from stages.code_headers import RemoveLicenseHeader
 from stages.code_licenses import PERMISSIVE_FAMILIES, KeepPermissiveLicense
 from stages.code_readability import KeepReadableCode
+from stages.decontamination import Decontaminate
 from stages.extraction.weights import PROFILES
 from stages.fineweb import KeepFineweb, MeasureFineweb
 from stages.gopher import KeepGopher, MeasureGopher
@@ -187,6 +188,12 @@ PLUS: Recipe = {
 
 RECIPES: Mapping[str, Recipe] = {"llama1": LLAMA1, "plus": PLUS}
 
+# Recipes whose sources end with `Decontaminate` when the configuration names benchmarks; others do when it says so.
+DECONTAMINATED = ("plus",)
+# GPT-3 (arXiv 2005.14165, appendix C): to remove a whole document for one collision "overly penalized long documents
+# such as books". They are flagged, where `decontaminate` does not say `drop`.
+FLAGGED = ("books",)
+
 # Other ways to a source, in every recipe: (source, sources.<source>.variant).
 VARIANTS: Mapping[tuple[str, str], SourceRecipe] = {
     # C4 made from the crawl by the rules of its builder (Raffel et al. 2020 section 2.2; TFDS C4 3.1.0), in its order;
@@ -214,9 +221,10 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
     """
     if settings.recipe not in RECIPES:
         raise UsageError(f"recipe {settings.recipe!r} is not known; {nearest(settings.recipe, RECIPES)}")
+    _check_benchmarks(settings)
     resolved = {}
     for source, chosen in settings.sources.items():
-        recipe = _chosen(settings, source)
+        recipe = _with_decontamination(settings, source, _chosen(settings, source))
         unwanted = [name for name, parameters in chosen.steps.items() if parameters is None]
         given = {name: dict(parameters or {}) for name, parameters in chosen.steps.items()}
         named = recipe.named()
@@ -360,6 +368,26 @@ def _chosen(settings: Settings, source: str) -> SourceRecipe:
         there = nearest(variant, known) if known else f"{source} has none; leave it out"
         raise UsageError(f"sources.{source}.variant: {variant!r} is not known; {there}")
     return VARIANTS[source, variant]
+
+
+def _check_benchmarks(settings: Settings) -> None:
+    """UsageError when benchmarks are wanted and not named, or named and not used."""
+    if settings.decontaminate not in (None, NONE) and not settings.benchmarks:
+        raise UsageError(
+            f"decontaminate: {settings.decontaminate}, and no benchmark is named; name files in benchmarks"
+        )
+    if settings.decontaminate is None and settings.benchmarks and settings.recipe not in DECONTAMINATED:
+        raise UsageError(
+            f"benchmarks: recipe {settings.recipe} does not search for them; set decontaminate: flag, drop or none"
+        )
+
+
+def _with_decontamination(settings: Settings, source: str, recipe: SourceRecipe) -> SourceRecipe:
+    """The recipe with `Decontaminate` as its last step, if it is wanted and there is something to search for."""
+    if settings.decontaminate == NONE or not settings.benchmarks:
+        return recipe
+    drops = settings.decontaminate == "drop" or (settings.decontaminate is None and source not in FLAGGED)
+    return SourceRecipe(recipe.reader, (*recipe.steps, Decontaminate(mode="drop" if drops else "flag")))
 
 
 def _left_out(step: Step, models: ModelSettings) -> bool:

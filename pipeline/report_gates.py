@@ -11,6 +11,7 @@ from typing import Any
 
 from mixtures.planner import MAX_EPOCHS_WITHOUT_WARNING
 from mixtures.report_data import Gate
+from pipeline.decontamination_figures import decontamination_gate
 from pipeline.loss_floors import loss_gate
 from pipeline.reference_figures import reference_gate
 from stages.document import SOURCES
@@ -65,6 +66,8 @@ def gates(manifest: dict[str, Any]) -> list[Gate]:
     )
     if parsers := loss_gate(manifest["sources"]):
         found.append(parsers)
+    if decontamination := manifest.get("decontamination"):
+        found.append(decontamination_gate(manifest["recipe"], decontamination, manifest["sources"]))
     reference = manifest["models"].get("reference", {})
     if "auc" in reference:
         found.append(reference_gate(reference))

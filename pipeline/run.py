@@ -20,6 +20,7 @@ from mixtures.mixture import load_mixture
 from pipeline import engine, files, inputs, tasks
 from pipeline.accounts import FOLDER as ACCOUNTS
 from pipeline.accounts import write_accounts
+from pipeline.decontamination import FOLDER as DECONTAMINATION
 from pipeline.manifest import CONFIG, MANIFEST, build_manifest, resolved_config
 from pipeline.parts import add_counts
 from pipeline.plan import Done, Node
@@ -82,7 +83,7 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
             return None
         manifest = build_manifest(settings, mixture, recipes, given, plan, done, config)
         manifest["files"].update({path: dataclasses.asdict(w) for path, w in accounts.items()})
-        _remove_stale(run, ("documents", "removed", "shards", ACCOUNTS), manifest["files"])
+        _remove_stale(run, ("documents", "removed", "shards", ACCOUNTS, DECONTAMINATION), manifest["files"])
         files.write_json(files.join(run, MANIFEST), manifest)
         return manifest
 

@@ -18,6 +18,7 @@ from mixtures.mixture import parse_count
 from stages.document import SOURCES
 
 TRAIN, NONE = "train", "none"
+DECONTAMINATE = (NONE, "flag", "drop")
 
 
 class UsageError(ValueError):
@@ -72,13 +73,18 @@ class ShardSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """A checked configuration. `folder` is where relative paths start; `train` is the trainer's, unread here."""
+    """A checked configuration. `folder` is where relative paths start; `train` is the trainer's, unread here.
+
+    `benchmarks`: files of evaluation items that the corpus is searched for. `decontaminate`: what becomes of documents
+    that hold some, one of `DECONTAMINATE`, or None for what the recipe does."""
 
     folder: str
     sources: Mapping[str, SourceSettings]
     recipe: str = "llama1"
     seed: int = 42
     models: ModelSettings = ModelSettings()
+    decontaminate: str | None = None
+    benchmarks: tuple[str, ...] = ()
     tokenizer: TokenizerSettings = TokenizerSettings()
     shards: ShardSettings = ShardSettings()
     mixture: str | Mapping[str, object] = "llama1"
@@ -233,6 +239,11 @@ def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
     if not isinstance(mixture, str | dict):
         raise UsageError(f"{name}: mixture: expected a name, a file or a table of shares, found {mixture!r}")
     removed = given.get("removed_characters", default.removed_characters)
+    decontaminate = given.get("decontaminate", default.decontaminate)
+    if decontaminate is not None and decontaminate not in DECONTAMINATE:
+        raise UsageError(
+            f"{name}: decontaminate: expected one of {', '.join(DECONTAMINATE)}, found {decontaminate!r}"
+        )
     model = tokenizer.get("model")
     reference = tokenizer.get("reference")
     return Settings(
@@ -243,6 +254,8 @@ def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
         models=ModelSettings(
             **{k: _text(v, f"{name}: models.{k}") for k, v in models.items() if v is not None}
         ),
+        decontaminate=decontaminate,
+        benchmarks=_strings(given.get("benchmarks") or [], f"{name}: benchmarks"),
         tokenizer=TokenizerSettings(
             vocabulary=_whole(
                 tokenizer.get("vocabulary", default.tokenizer.vocabulary),

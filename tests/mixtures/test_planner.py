@@ -72,7 +72,7 @@ def test_gives_the_share_of_absent_sources_to_the_others() -> None:
 def test_warns_above_four_epochs() -> None:
     at, above = plan_sources({"books": 1, "arxiv": 1}, {"books": 100, "arxiv": 99}, 800).rows
     assert at.warnings == ()
-    assert above.warnings == ("read 4.0 times: above 4 epochs repeated tokens teach less",)
+    assert above.warnings == ("read 4.04 times: above 4 epochs repeated tokens teach less",)
 
 
 def test_gives_what_a_capped_source_cannot_read_to_the_others_in_proportion() -> None:

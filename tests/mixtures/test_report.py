@@ -15,6 +15,7 @@ from mixtures.conservation import conservation_problems
 from mixtures.report import write_report
 from mixtures.report_data import (
     Amount,
+    FertilityData,
     MixtureRow,
     ReliabilityBin,
     RemovedSample,
@@ -229,6 +230,8 @@ def test_same_data_gives_same_bytes_in_any_order(data: ReportData, tmp_path: Pat
         "report.md",
         "tables/clusters.csv",
         "tables/content.csv",
+        "tables/decontamination.csv",
+        "tables/fertility.csv",
         "tables/funnel.csv",
         "tables/histograms.csv",
         "tables/loss.csv",
@@ -239,6 +242,7 @@ def test_same_data_gives_same_bytes_in_any_order(data: ReportData, tmp_path: Pat
         "tables/reference_thresholds.csv",
         "tables/removed.csv",
         "tables/training.csv",
+        "tables/validation.csv",
     ]
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
@@ -338,7 +342,7 @@ def test_training_curve_survives_a_loss_that_is_not_finite(data: ReportData, tmp
         "steps": [1, 2, 3],
         "loss": [8.5, float("nan"), 6.25],
         "validation": {"wikipedia": [[2, 7.0], [3, 6.5]], "books": [[3, float("inf")]]},
-        "preset": "tiny",
+        "preset": "toy",
         "parameters": 4_812_032,
     }
     page = html(data, tmp_path)
@@ -349,6 +353,125 @@ def test_training_curve_survives_a_loss_that_is_not_finite(data: ReportData, tmp
     assert written["training"]["loss"] == [8.5, None, 6.25]
     rows = table(tmp_path / "tables" / "training.csv")
     assert rows[1:4] == [["train", "1", "8.5"], ["train", "2", ""], ["train", "3", "6.25"]]
+
+
+def cells(page: str) -> str:
+    """The visible text, cells of tables apart."""
+    return Page(page.replace("</td>", " </td>").replace("</th>", " </th>")).text
+
+
+def test_training_is_held_against_unigram_models_and_told_in_bits_a_byte(
+    data: ReportData, tmp_path: Path
+) -> None:
+    data["training"] = {
+        "steps": [1, 2, 3],
+        "loss": [8.5, 7.0, 6.25],
+        "validation": {"wikipedia": [[2, 7.0], [3, 6.5]], "books": [[2, 6.0], [3, 5.5]]},
+        "bits_per_byte": {"wikipedia": [[2, 2.5], [3, 2.25]]},
+        "unigram": {"wikipedia": 7.75},
+        "preset": "toy",
+        "parameters": 4_812_032,
+    }
+    page = html(data, tmp_path)
+    text = cells(page)
+    assert "wikipedia 6.500 7.750 1.250 2.250" in text
+    assert "books 5.500 – – –" in text
+    (line,) = [tag for tag in page.split("<polyline ")[1:] if tag.startswith('class="s0 dotted"')]
+    (first, left), (last, right) = (
+        pair.split(",") for pair in line.split('points="')[1].split('"')[0].split()
+    )
+    assert left == right and float(first) < float(last)  # over all steps at one height
+    assert "dotted: a model that knows only how frequent" in text
+    assert "| wikipedia | 6.500 | 7.750 | 2.250 |" in (tmp_path / "report.md").read_text("utf-8")
+    rows = table(tmp_path / "tables" / "training.csv")
+    assert ["bits_per_byte/wikipedia", "3", "2.25"] in rows and ["unigram/wikipedia", "", "7.75"] in rows
+    del data["training"]["unigram"], data["training"]["bits_per_byte"]
+    assert "; dotted: a" not in cells(html(data, tmp_path))
+
+
+def fertility(tokens: int, byte_tokens: int = 0) -> FertilityData:
+    return {
+        "bytes": 1_000,
+        "words": 200,
+        "tokens": tokens,
+        "byte_tokens": byte_tokens,
+        "bytes_per_token": 1_000 / tokens,
+        "tokens_per_word": tokens / 200,
+        "byte_fallback_fraction": byte_tokens / tokens,
+    }
+
+
+def test_tokenizer_shows_its_sample_and_its_fit_beside_a_reference(data: ReportData, tmp_path: Path) -> None:
+    german: FertilityData = {**fertility(500), "reference": fertility(625)}
+    wikipedia: FertilityData = {
+        **fertility(250, 1),
+        "reference": fertility(400),
+        "languages": {"en": {**fertility(200), "reference": fertility(250)}, "de": german},
+    }
+    data["tokenizer"] = {
+        "sha256": "cd" * 32,
+        "vocabulary": 32_000,
+        "sample": {
+            "blocks": 3,
+            "lines": 12_345,
+            "bytes": 2_000_000,
+            "lines_cut": 7,
+            "lines_skipped": 0,
+            "sha256": "ef" * 32,
+            "sources": {"wikipedia": {"wanted_bytes": 1_900_000, "bytes": 2_000_000, "documents": 88}},
+        },
+        "fertility": {
+            "models": {
+                "tokenizer": {"sha256": "cd" * 32, "vocabulary": 32_000},
+                "reference": {"sha256": "01" * 32, "vocabulary": 32_000},
+            },
+            "total": wikipedia,
+            "sources": {"wikipedia": wikipedia},
+        },
+    }
+    text = cells(html(data, tmp_path))
+    assert "32,000 pieces, trained on 2.00 MB in 12,345 lines" in text
+    assert "wikipedia 1.00 kB 4.00 1.25 0.40 % 2.50 2.00 0.00 %" in text
+    assert "de 1.00 kB 2.00 2.50 0.00 % 1.60 3.12 0.00 %" in text
+    assert f"sample sha256 {'ef' * 32}" in text and f"reference sha256 {'01' * 32}" in text
+    assert "lines cut 7" in text and "wikipedia 1.90 MB 2.00 MB 88" in text
+    markdown = (tmp_path / "report.md").read_text("utf-8").splitlines()
+    assert "| · en | 1.00 kB | 5.00 | 1.00 | 0.00 % | 4.00 | 1.25 | 0.00 % |" in markdown
+    rows = table(tmp_path / "tables" / "fertility.csv")
+    assert rows[1] == ["wikipedia", "", "tokenizer", "1000", "200", "250", "1", "4.0", "1.25", "0.004"]
+    assert [row[:3] for row in rows[1:]] == [
+        ["wikipedia", language, model]
+        for language in ("", "de", "en")
+        for model in ("tokenizer", "reference")
+    ]
+    data["tokenizer"] = {"sha256": "cd" * 32, "vocabulary": 300, "given": "<llama>.model"}
+    text = cells(html(data, tmp_path))
+    assert "300 pieces, given (<llama>.model)" in text and "Its fit was not measured." in text
+
+
+def test_what_is_held_out_is_told_by_source(data: ReportData, tmp_path: Path) -> None:
+    data["sources"]["books"]["validation"] = {"candidates": 12, "near_copies_of_training": 2}
+    text = cells(html(data, tmp_path))
+    assert "books 12 2 10 10 6.7 %" in text
+    assert "| books | 12 | 2 | 10 | 10 |" in (tmp_path / "report.md").read_text("utf-8")
+    assert table(tmp_path / "tables" / "validation.csv")[1:] == [["books", "12", "2", "10", "10"]]
+
+
+def test_caps_and_warnings_of_the_plan_are_shown(data: ReportData, tmp_path: Path) -> None:
+    assert "Cap" not in cells(html(data, tmp_path))
+    data["mixture"][2]["max_epochs"] = 3.0
+    data["mixture_warnings"] = ["budget out of reach: max_epochs allow 5 of 9 tokens"]
+    text = cells(html(data, tmp_path))
+    assert "Epochs Cap Share" in text and "plan: budget out of reach" in text
+    lines = (tmp_path / "report.md").read_text("utf-8").splitlines()
+    assert "- plan: budget out of reach: max_epochs allow 5 of 9 tokens" in lines
+    assert "- books: at most 3.00 epochs" in lines
+    assert [row[6:7] for row in table(tmp_path / "tables" / "mixture.csv")] == [
+        ["max_epochs"],
+        [""],
+        [""],
+        ["3.0"],
+    ]
 
 
 def test_histogram_draws_thresholds_and_pales_what_does_not_survive(data: ReportData, tmp_path: Path) -> None:

@@ -204,3 +204,28 @@ def test_a_given_model_is_looked_at_before_anything_runs(tmp_path: Path) -> None
     (tmp_path / "bad.model").write_bytes(b"no model")
     with pytest.raises(UsageError, match=r"tokenizer.model: .*bad.model: not a SentencePiece model"):
         making(tmp_path, {"model": str(tmp_path / "bad.model")})[0].nodes()
+
+
+def test_another_model_named_as_reference_is_measured_beside(tmp_path: Path) -> None:
+    given = tmp_path / "other"
+    train_tokenizer_on_samples(str(given), TrainTokenizer(samples(given, 1.0), 284))
+    reference = given / "tokenizer/tokenizer.model"
+    run = tmp_path / "run"
+    train_tokenizer_on_samples(str(run), TrainTokenizer(samples(run, 1.0), 300))
+    plan, done = making(run, {"reference": str(reference), "vocabulary": 300})
+    model = run / "tokenizer/tokenizer.model"
+    sha = hashlib.sha256(model.read_bytes()).hexdigest()
+    done.markers[TOKENIZER] = [{"outputs": {"tokenizer/tokenizer.model": {"sha256": sha}}, "statistics": {}}]
+    (fertility,) = {node.name: node for node in plan.nodes()}["tokenizer/fertility"].make()
+    other = hashlib.sha256(reference.read_bytes()).hexdigest()
+    assert fertility.reads["tokenizer.model"] == other  # part of what the task depends on
+    execute(str(run), fertility)
+    found = json.loads((run / "tokenizer/fertility.json").read_text(encoding="utf-8"))
+    assert found["models"]["reference"] == {"sha256": other, "vocabulary": 284}
+    for source in ("books", "wikipedia"):
+        assert found["sources"][source]["reference"]["bytes"] == found["sources"][source]["bytes"]
+    with pytest.raises(UsageError, match=r"tokenizer\.reference: .*none\.model is not there; leave it out"):
+        making(run, {"reference": str(tmp_path / "none.model")})[0].nodes()
+    (tmp_path / "bad.model").write_bytes(b"no model")
+    with pytest.raises(UsageError, match=r"tokenizer\.reference: .*bad\.model: not a SentencePiece model"):
+        making(run, {"reference": str(tmp_path / "bad.model")})[0].nodes()
