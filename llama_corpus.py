@@ -41,6 +41,8 @@ COMMANDS = {
         "Show which documents a training step reads, or when it reads one.",
     ),
     "export": ("pipeline.export_shards", "export", "Write a run's tokens as Megatron, npy or JSONL files."),
+    "remove": ("pipeline.remove", "remove", "Make a run without listed documents, and a proof."),
+    "recut": ("pipeline.recut", "recut", "Make a run with tighter thresholds on stored scores."),
     "verify": ("pipeline.verify", "verify", "Check a run's files, counts, tokens and splits."),
     "fetch-github": (
         "pipeline.fetch_github",

@@ -21,6 +21,7 @@ from pipeline import engine, files, inputs, tasks
 from pipeline.accounts import FOLDER as ACCOUNTS
 from pipeline.accounts import write_accounts
 from pipeline.decontamination import FOLDER as DECONTAMINATION
+from pipeline.derived_run import refuse_derived
 from pipeline.manifest import CONFIG, MANIFEST, build_manifest, resolved_config
 from pipeline.parts import add_counts
 from pipeline.plan import Done, Node
@@ -49,15 +50,16 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
     Raises UsageError for a wrong configuration and ValueError when a task fails or a source is left empty.
     """
     engine.check_flags(options.beam_flags)
+    refuse_derived(run)
     recipes = resolve(settings)
     try:
         mixture = load_mixture(settings.mixture, settings.folder)
     except ValueError as error:
         raise UsageError(str(error)) from error
     found = {source: inputs.expand(settings, source) for source in recipes}
-    with _only_run(run):
+    with only_run(run):
         progress = Progress(quiet=options.quiet)
-        _remove_leftovers(run)
+        remove_leftovers(run)
         given = inputs.checksummed(run, found, progress.say)
         for source in ("commoncrawl", "c4"):
             inputs.refuse_copies(source, given.get(source, []))
@@ -75,7 +77,7 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
             progress.advance()
 
         with engine.local_workers(options.workers, finished):
-            ran = _run_nodes(run, nodes, plan, done, options, progress, status)
+            ran = run_nodes(run, nodes, plan, done, options, progress, status)
         accounts = write_accounts(run, plan.sources, done)
         if options.only is not None:
             _remove_stale(run, _folders_of_finished(plan, done), done.everything())
@@ -88,7 +90,7 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
         return manifest
 
 
-def _run_nodes(
+def run_nodes(
     run: str,
     nodes: Sequence[Node],
     plan: RunPlan,
@@ -171,7 +173,7 @@ def _keep_only(run: str, folder: str, written: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _only_run(run: str) -> Iterator[None]:
+def only_run(run: str) -> Iterator[None]:
     """Holds the run's folder: two runs into one folder would write over each other. Ends with the process."""
     if "://" in run:
         yield
@@ -187,7 +189,7 @@ def _only_run(run: str) -> Iterator[None]:
         yield
 
 
-def _remove_leftovers(run: str) -> None:
+def remove_leftovers(run: str) -> None:
     """Temporary files of a run that was killed."""
     if "://" not in run:
         for path in Path(run).rglob(f".*{files.TEMPORARY_SUFFIX}"):

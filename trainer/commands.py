@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -27,6 +28,8 @@ def train(run: Path, overrides: tuple[str, ...], quiet: bool, as_json: bool) -> 
             raise click.UsageError(f"--set {override}: write KEY=VALUE, for example steps=500")
         given[key.removeprefix("train.")] = value
     summary = train_run(run, given, (lambda record: None) if quiet else None)
+    if os.environ.get("RANK", "0") != "0":  # torchrun's: one process speaks for all
+        return
     if as_json:
         print(json.dumps(summary, sort_keys=True))
     else:
