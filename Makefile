@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TEST_PROCESSES ?= 2
 
 .PHONY: demo test check bench environment clean
 
@@ -10,7 +11,7 @@ demo: environment
 	$(BIN)/llama-corpus demo
 
 test: environment
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
 
 # What CI holds a change to, in the order of cost.
 check: environment
@@ -23,6 +24,9 @@ bench: environment
 	test -n "$(WORK)" || { echo "name a folder for it: make bench WORK=/tmp/bench"; exit 2; }
 	$(BIN)/python benchmarks/kernels.py
 	$(BIN)/python benchmarks/line_dedup.py
+	$(BIN)/python benchmarks/encoding.py
+	$(BIN)/python benchmarks/loader.py
+	$(BIN)/python benchmarks/decontamination.py
 	$(BIN)/python benchmarks/floor_commoncrawl.py $(WORK) --from warc
 	$(BIN)/python benchmarks/floor_commoncrawl.py $(WORK) --from wet --copies 8
 	$(BIN)/python benchmarks/scaling.py $(WORK)

@@ -309,7 +309,7 @@ def test_counts_a_cut_file() -> None:
     assert brief(results) == ["beer.stackexchange.com:1", "beer.stackexchange.com:end truncated_file"]
 
 
-@pytest.mark.parametrize(
+@pytest.mark.parametrize(  # ids without the bytes: those of an archive hold the time
     ("data", "name", "message"),
     [
         (b"hello", NAME, "not a Posts.xml"),
@@ -327,6 +327,7 @@ def test_counts_a_cut_file() -> None:
         (archive(Posts=posts(question(1)))[:40], "a.example.7z", "7z archive"),
         (archive(Posts=posts(question(1, Body="x" * 9999))), "a.example.7z", "over max_inflated_bytes=5000"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "data",
 )
 def test_refuses_another_file_in_one_line(data: bytes, name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:

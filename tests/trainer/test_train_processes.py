@@ -68,6 +68,19 @@ def train_to_the_signal(folder: Path) -> object:
     return str(stopped.value)
 
 
+def train_to_the_kill(folder: Path) -> object:
+    """In each process: the run, in which the second process is killed while it reads its eighth batch."""
+    read = TrainingData.batch
+
+    def read_or_die(self: TrainingData, step: int, rank: int = 0, ranks: int = 1) -> Batch:
+        if (step, rank) == (7, 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read(self, step, rank, ranks)
+
+    TrainingData.batch = read_or_die  # type: ignore[method-assign]
+    return train(folder / "run", json.loads((folder / "settings.json").read_text()), silent)["loss"]
+
+
 def configure(folder: Path, **settings: object) -> None:
     (folder / "settings.json").write_text(json.dumps(settings))
 
@@ -102,6 +115,20 @@ def test_stopped_as_two_and_continued_as_one(make_run: MakeRun, tmp_path: Path) 
     assert stopped == ["stopped after step 5: the same command continues from there"] * 2
     assert [path.name for path in list_checkpoints(run)] == ["step-000005"]
     train(run, {}, silent)
+    assert_same(run, whole)
+
+
+def test_killed_as_two_and_continued_as_one(make_run: MakeRun, tmp_path: Path) -> None:
+    whole, run = make_run("whole"), make_run("run")
+    train(whole, {}, silent)
+    configure(tmp_path, checkpoint_every=3)
+    with pytest.raises(ProcessesFailedError) as failed:
+        run_in_processes(train_to_the_kill, 2, tmp_path)
+    assert failed.value.codes[1] == -signal.SIGKILL
+    assert failed.value.codes[0] not in (0, None), "the other process has noticed"
+    messages: list[str] = []
+    train(run, {}, lambda record: messages.append(str(record.get("message", ""))))
+    assert "continues after step " in "".join(messages)
     assert_same(run, whole)
 
 
