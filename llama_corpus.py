@@ -12,6 +12,7 @@ import importlib.util
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -174,7 +175,13 @@ def _main() -> int:
         error.show()
         return 1
     except (ValueError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        rank = int(os.environ.get("RANK", "0"))  # torchrun's
+        if (
+            rank > 0
+        ):  # what fails on all processes is told by the first, and torchrun ends the others meanwhile
+            time.sleep(1)
+        where = f"process {rank}: " if rank > 0 else ""
+        print(f"error: {where}{' '.join(str(error).split())}", file=sys.stderr)
         return int(getattr(error, "exit_code", 1))
     return result if isinstance(result, int) else 0
 

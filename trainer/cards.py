@@ -49,6 +49,8 @@ def card_of(device_name: str, memory_bytes: int) -> Card | None:
     one peak on all boards.
     """
     name = device_name.upper()
+    if "MIG" in name:  # a part of a card
+        return None
     if "A100" in name:
         return CARDS["A100-80GB" if memory_bytes > 60 * GIB else "A100-40GB"]
     if "PCIE" in name or "NVL" in name:

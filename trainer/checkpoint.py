@@ -191,6 +191,9 @@ class _Writer(HuggingFaceStorageWriter):
 
     def stage(self, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
         """The copy that is written while training goes on."""
+        # As FileSystemWriter.stage sets it. Without it the writing thread takes the tensors, which are on the CPU, for
+        # ones on a GPU, and waits for the first GPU's stream again and again.
+        self.per_thread_copy_ahead = 0
         return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state_dict.items()}
 
     def prepare_local_plan(self, plan: SavePlan) -> SavePlan:
@@ -215,6 +218,10 @@ class _Writer(HuggingFaceStorageWriter):
 
     def finish(self, metadata: Metadata, results: list[list[WriteResult]]) -> None:
         files = dict(result.storage_data for of_process in results for result in of_process)
+        if absent := [name for name in sorted(files) if not (self.folder / name).is_file()]:
+            raise OSError(
+                f"{absent[0]} is not seen by process 0: RUN must be on a file system that all machines share"
+            )
         content = {**self.content, "files": dict(sorted(files.items()))}
         _write(self.folder / "state.json", json.dumps(content, indent=1) + "\n")
         _flush(self.folder)

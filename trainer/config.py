@@ -41,7 +41,9 @@ class TrainSettings:
     beta2: float = 0.95  # section 2.3
     epsilon: float = 1e-8  # of AdamW; Loshchilov & Hutter 2019, the paper is silent
     max_gradient_norm: float = 1.0  # section 2.3
-    micro_batch_sequences: int = 0  # rows that are on a device at once, 0: its whole part of the batch
+    micro_batch_sequences: int = (
+        0  # rows at once on a device, 0: its part of the batch, on a GPU what fits of it
+    )
     document_mask: bool = False  # tokens see their own document only; the paper's see the whole row
     max_spike_deviations: float = (
         6.0  # a step with a loss or gradient norm further up is left out, 0: none is

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor
 
 from mixtures.mixture import load_mixture, parse_count, plan_mixture
-from mixtures.schedule import Schedule, integer_weights
+from mixtures.schedule import DENOMINATOR, Schedule, integer_weights
 from tokenizer.encoding import Encoder
 from tokenizer.shard_index import INDEX_NAME, ShardIndex, check_files, read_index
 from tokenizer.shard_reader import TokenStream
@@ -156,9 +157,10 @@ def open_data(run: Path, config: Mapping[str, object], settings: TrainSettings) 
     sources.
 
     What epochs and caps of a mixture mean is planned with the budget of the run (`tokens`), not with the steps of one
-    training. A source of the mixture without a single row is left out, as is a source with shards that the mixture does
-    not name; each gives a message. ValueError when nothing is left, when a shard is missing, cut or left over, or
-    when the shards were made with another tokenizer. No shard is opened: that is done when a batch wants it.
+    training; a cap that the steps go beyond gives a message. A source of the mixture without a single row or with less
+    than a millionth is left out, as is a source with shards that the mixture does not name; each gives a message.
+    ValueError when nothing is left or less than a batch, when a shard is missing, cut or left over, or when the shards
+    were made with another tokenizer. No shard is opened: that is done when a batch wants it.
     """
     tokenizer = run_tokenizer(run).identity
     asked = config.get("mixture", "llama1")
@@ -186,11 +188,28 @@ def open_data(run: Path, config: Mapping[str, object], settings: TrainSettings) 
             f"{folder}: no source of the mixture has a row of {settings.sequence_length + 1} tokens: "
             "add input, or lower train.sequence_length"
         )
-    names = tuple(streams)
+    found = sum(_rows(stream, settings.sequence_length) for stream in streams.values())
+    if found < settings.batch_sequences:
+        raise ValueError(
+            f"{folder}: {found:,} rows of {settings.sequence_length} tokens are less than one batch "
+            f"(train.batch_sequences {settings.batch_sequences}): add input, or lower it"
+        )
     tokens = {name: len(stream) for name, stream in streams.items()}
     shares = plan_mixture(mixture, tokens, parse_count(config.get("tokens", "1.4T"))).shares
+    for name in [name for name in streams if shares[name] * DENOMINATOR < 1]:
+        messages.append(f"{name}: its share of {shares[name]:.1g} is below a millionth, left out of training")
+        del streams[name], digests[name]
+        validation.pop(name, None)
+    names = tuple(streams)
     weights = integer_weights([shares[name] for name in names])
     rows = [_rows(stream, settings.sequence_length) for stream in streams.values()]
+    schedule = Schedule(weights, rows, settings.seed)
+    for name, epochs in zip(names, schedule.epochs(settings.steps * settings.batch_sequences), strict=True):
+        if epochs > (cap := mixture.max_epochs.get(name, math.inf)):
+            messages.append(
+                f"{name}: {settings.steps} steps read it {epochs:.3g} times, above its cap of {cap:g}; caps are "
+                "planned for the budget `tokens`: set that to what is trained on"
+            )
     return TrainingData(
         tokenizer=tokenizer,
         sources=names,
@@ -198,7 +217,7 @@ def open_data(run: Path, config: Mapping[str, object], settings: TrainSettings) 
         streams=tuple(streams.values()),
         digests=tuple(digests.values()),
         validation=validation,
-        schedule=Schedule(weights, rows, settings.seed),
+        schedule=schedule,
         sequence_length=settings.sequence_length,
         batch_sequences=settings.batch_sequences,
         document_mask=settings.document_mask,

@@ -29,18 +29,17 @@ class HeldOut(NamedTuple):
 
 
 def micro_batches(batch: Batch, rows: int) -> Iterator[Batch]:
-    """A batch in parts of at most `rows` rows (0: whole)."""
-    size = rows or max(1, len(batch.sources))
-    for start in range(0, len(batch.sources), size):
-        part = slice(start, start + size)
+    """A batch in parts of at most `rows` rows."""
+    for start in range(0, len(batch.sources), rows):
+        part = slice(start, start + rows)
         documents = None if batch.documents is None else batch.documents[part]
         yield Batch(batch.tokens[part], batch.targets[part], batch.sources[part], documents)
 
 
-def on_device(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
-    """What the model takes of a batch: tokens, targets and documents."""
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """A batch with what the model takes of it, tokens, targets and documents, on a device."""
     documents = None if batch.documents is None else batch.documents.to(device)
-    return batch.tokens.to(device), batch.targets.to(device), documents
+    return Batch(batch.tokens.to(device), batch.targets.to(device), batch.sources, documents)
 
 
 @torch.no_grad()
@@ -74,9 +73,8 @@ def held_out_losses(
             )
         )
         mine, counted = _share(batch, rank, ranks)
-        losses = [
-            model(*on_device(part, device))[1].sum(1) for part in micro_batches(mine, micro_batch_sequences)
-        ]
+        parts = micro_batches(on_device(mine, device), micro_batch_sequences)
+        losses = [model(part.tokens, part.targets, part.documents)[1].sum(1) for part in parts]
         nats[number] = torch.cat(losses)[:counted].double().sum()
     return {
         source: HeldOut(sum_ / count, sum_ / math.log(2) / size if size else None)

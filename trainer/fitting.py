@@ -51,7 +51,11 @@ def _ways_out(work: Workload, available_bytes: int, device: str) -> Iterator[str
     def fits(changed: Workload) -> bool:
         return memory(changed, device).total <= available_bytes
 
-    smaller = [replace(work, micro_batch=size) for size in range(work.micro_batch - 1, 0, -1)]
+    smaller = [
+        replace(work, micro_batch=size)
+        for size in range(work.micro_batch // 2, 0, -1)
+        if work.micro_batch % size == 0  # the loop takes divisors only
+    ]
     best = next(filter(fits, smaller), None)
     if best is not None:
         yield f"set train.micro_batch_sequences to {best.micro_batch}"
@@ -61,10 +65,11 @@ def _ways_out(work: Workload, available_bytes: int, device: str) -> Iterator[str
             batch = "" if changed.micro_batch == work.micro_batch else " and train.micro_batch_sequences to 1"
             yield f"set train.activation_checkpointing to {changed.checkpointing}{batch}"
             break
-    layout = smallest_layout(work, available_bytes, device)
+    layout = smallest_layout(replace(work, micro_batch=1), available_bytes, device)
     if device == "cuda" and layout is not None and layout.processes > work.layout.shard * work.layout.tensor:
-        tensor = f" and train.tensor {layout.tensor}" if layout.tensor > 1 else ""
-        yield f"train on {layout.processes} GPUs with train.shard {layout.shard}{tensor}"
+        tensor = f", train.tensor {layout.tensor}" if layout.tensor > 1 else ""
+        batch = ", train.micro_batch_sequences 1" if work.micro_batch > 1 else ""
+        yield f"train on {layout.processes} GPUs with train.shard {layout.shard}{tensor}{batch}"
     for name in sorted(MODELS, key=lambda name: -MODELS[name].parameters):
         shape = replace(MODELS[name], vocabulary=work.shape.vocabulary)
         length = min(work.sequence_length, shape.context)

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 
 @contextmanager
 def interruption() -> Iterator[Callable[[], bool]]:
-    """Whether SIGINT or SIGTERM has come; a second one acts at once. Off the main thread Python allows no handlers."""
+    """Whether SIGINT or SIGTERM has come. A second SIGINT acts at once, a second SIGTERM does not: schedulers send it
+    to every process, and torchrun passes its own on. Off the main thread Python allows no handlers."""
     received = False
 
     def handle(number: int, frame: object) -> None:
         nonlocal received
         received = True
-        signal.signal(number, previous[signal.Signals(number)])
+        if number == signal.SIGINT:
+            signal.signal(number, previous[signal.SIGINT])
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

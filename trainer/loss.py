@@ -61,7 +61,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         hidden_gradient, weight_gradient = ctx.saved_tensors
         scale = gradients[0]
-        return hidden_gradient * scale, (weight_gradient * scale).to(hidden_gradient.dtype), None, None
+        # In place: a second copy would be the largest tensor of the step. Autograd refuses a second backward pass.
+        return hidden_gradient.mul_(scale), weight_gradient.mul_(scale).to(hidden_gradient.dtype), None, None
 
 
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from tokenizer.order import SPLITS, shuffle_key
 from tokenizer.shard_index import check_files, read_index
 from tokenizer.shard_reader import DocumentAt, TokenStream
-from trainer.checkpoint_folder import list_checkpoints, read_state
+from trainer.checkpoint_folder import MAX_STATE_BYTES, list_checkpoints, read_state
 from trainer.config import read_run_config, train_settings
 from trainer.data import TrainingData, open_data, run_tokenizer
 
@@ -223,25 +223,35 @@ def readings(data: TrainingData, steps: int, source: str, start: int, stop: int)
 def training_order(run: Path, overrides: Mapping[str, object]) -> tuple[TrainingData, int]:
     """The data of a run in the order in which it was, or would be, trained, and the number of its steps.
 
-    ValueError when shards or mixture have changed since the newest checkpoint was made.
+    `overrides` take precedence over the settings that it was trained with. Without them, ValueError when shards or
+    mixture have changed since.
     """
     config = read_run_config(run)
-    newest = next(reversed(list_checkpoints(run)), None)
-    if newest is None or overrides:
-        settings = train_settings(config, overrides)
-        return open_data(run, config, settings), settings.steps
-    kept = read_state(newest).state
-    made_with, fingerprint = kept.get("settings"), kept.get("fingerprint")
-    if not isinstance(made_with, Mapping):
-        raise ValueError(f"{newest / 'state.json'}: no settings in it: restore it, or give them with --set")
-    settings = train_settings(config, made_with)
+    path, made_with, fingerprint = _made_with(run)
+    settings = train_settings(config, {**made_with, **overrides})
     data = open_data(run, config, settings)
-    if data.fingerprint != fingerprint:
+    if fingerprint and not overrides and data.fingerprint != fingerprint:
         raise ValueError(
-            f"{newest}: made on other data ({fingerprint}, now {data.fingerprint}), the shards or the mixture "
+            f"{path}: made on other data ({fingerprint}, now {data.fingerprint}), the shards or the mixture "
             "have changed since: restore them"
         )
     return data, settings.steps
+
+
+def _made_with(run: Path) -> tuple[Path, Mapping[str, object], object]:
+    """What was trained: its file, settings and the fingerprint of its data, of the newest checkpoint, or of the summary
+    where there is none; no settings for a run that is still to be trained."""
+    newest, summary = next(reversed(list_checkpoints(run)), None), run / "train" / "summary.json"
+    kept: Mapping[str, object] = {}
+    if newest is not None:
+        kept = read_state(newest).state
+    elif summary.is_file() and summary.stat().st_size <= MAX_STATE_BYTES:
+        found = json.loads(summary.read_text("utf-8"))
+        kept = found if isinstance(found, dict) else {}
+    settings = kept.get("settings", {})
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"{newest or summary}: no settings in it: restore it, or move {run / 'train'} away")
+    return newest or summary, settings, kept.get("fingerprint")
 
 
 @click.command()

@@ -18,8 +18,10 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -29,7 +31,7 @@ from torch import Tensor
 from tokenizer.piece_bytes import piece_bytes
 from trainer.checkpoint import CheckpointWriter, load, newest_good
 from trainer.config import TrainSettings, read_run_config, train_settings
-from trainer.data import open_data, run_tokenizer
+from trainer.data import Batch, open_data, run_tokenizer
 from trainer.evaluate import held_out_losses, micro_batches, on_device, rounded, unigram_losses
 from trainer.initialization import initialize
 from trainer.interruption import interruption
@@ -40,6 +42,7 @@ from trainer.parallel import clip_gradients, data_rank, last_micro_batch, make_m
 from trainer.presets import MODELS
 from trainer.processes import process_group, process_rank
 from trainer.progress import Progress, Record, Report
+from trainer.run_lock import only_training
 from trainer.run_state import RunState, continued
 from trainer.workload import card_of_device, check_memory, device_type, workload_of
 
@@ -61,7 +64,10 @@ def train(
     settings = train_settings(config, overrides or {})
     report = report or Progress(sys.stderr, settings.steps)
     with process_group(device_type(settings)) as device:
-        return Training(run, config, settings, device, report if process_rank()[0] == 0 else _silent).run()
+        if process_rank()[0] > 0:
+            return Training(run, config, settings, device, _silent).run()
+        with only_training(run):
+            return Training(run, config, settings, device, report).run()
 
 
 class Training:
@@ -130,36 +136,47 @@ class Training:
         )
         self.report({"message": self._opening(meter)})
         with self._checkpoints() as checkpoints, self._metrics() as write, interruption() as interrupted:
-            while self.state.step < settings.steps:
-                record = self._step()
+            for batch in self._batches():
+                record = self._step(batch)
                 step = self.state.step
+                if self.device.type == "cuda":
+                    torch.cuda.synchronize(self.device)  # the optimizer's time is part of the step
                 record |= meter.read(tokens)
                 with meter.paused():
                     if _due(step, settings.validate_every, settings.steps):
                         record["validation"], record["validation_bits_per_byte"] = self._held_out()
                     self.state = replace(self.state, record=record)
                     write(record)
-                    stop = bool(self._total(torch.tensor([float(interrupted())], device=self.device)))
+                    stop = self._any(interrupted())
                     if _due(step, settings.checkpoint_every, settings.steps) or stop:
                         checkpoints.save(step, self.model, self.optimizer, self.state.as_json())
                 if stop and step < settings.steps:
                     raise KeyboardInterrupt(
                         f"stopped after step {step}: the same command continues from there"
                     )
-            checkpoints.wait()
         return self._summarise()
 
-    def _step(self) -> dict[str, object]:
+    def _batches(self) -> Iterator[Batch]:
+        """This process's part of the batches from the next step on; while one is used, the next one is read."""
+        read, last = partial(self.data.batch, rank=self.rank, ranks=self.ranks), self.settings.steps - 1
+        with ThreadPoolExecutor(1) as reader:
+            following = reader.submit(read, self.state.step)
+            for step in range(self.state.step, last + 1):
+                batch = following.result()
+                following = reader.submit(read, min(step + 1, last))
+                yield batch
+
+    def _step(self, batch: Batch) -> dict[str, object]:
         """One optimizer step; its record for the metrics."""
         settings, step = self.settings, self.state.step + 1
         set_learning_rate(self.optimizer, rate := learning_rate(step, settings))
-        nats, rows = self._gradients(step)
+        nats, rows = self._gradients(batch)
         loss = math.fsum(nats) / (settings.batch_sequences * settings.sequence_length)
         norm = clip_gradients(self.model, settings.max_gradient_norm)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise ValueError(
-                f"train: step {step} has loss {loss} and gradient norm {norm}: lower train.learning_rate "
-                "and begin anew without RUN/train"
+                f"train: step {step} has loss {loss} and gradient norm {norm}: the same command continues from the "
+                "last checkpoint; if it comes again, lower train.learning_rate and begin anew without RUN/train"
             )
         left_out = self.spikes.left_out(loss, norm)
         if left_out is None:
@@ -189,23 +206,27 @@ class Training:
         }
         return record if left_out is None else {**record, "left_out": left_out}
 
-    def _gradients(self, step: int) -> tuple[list[float], list[int]]:
+    def _gradients(self, batch: Batch) -> tuple[list[float], list[int]]:
         """Forward and backward through this process's part of a batch.
 
         The nats of all tokens of each source, over all processes, and how many rows of each source the batch has.
         """
         settings, sources = self.settings, len(self.data.sources)
-        batch = self.data.batch(step - 1, self.rank, self.ranks)
-        nats = torch.zeros(sources, 2, dtype=torch.float64, device=self.device)  # and rows
+        tokens = settings.batch_sequences * settings.sequence_length
+        batch = on_device(batch, self.device)  # at once: each copy waits for what the device has to do
+        owners = torch.from_numpy(batch.sources).to(self.device)
+        of_rows = []
         parts = list(micro_batches(batch, self.workload.micro_batch))
         for number, part in enumerate(parts, 1):
             last_micro_batch(self.model, number == len(parts))
-            total, losses = self.model(*on_device(part, self.device))
-            (total / (settings.batch_sequences * settings.sequence_length)).backward()
-            of_rows = torch.stack((losses.double().sum(1), torch.ones_like(losses[:, 0]).double()), 1)
-            nats.index_add_(0, torch.from_numpy(part.sources).to(self.device), of_rows)
-        found = self._total(nats).tolist()
-        return [nats for nats, _ in found], [int(rows) for _, rows in found]
+            total, losses = self.model(part.tokens, part.targets, part.documents)
+            (total / tokens).backward()
+            of_rows.append(losses.sum(1))
+        found = torch.zeros(2, sources, dtype=torch.float64, device=self.device)  # nats, rows
+        found[0].index_add_(0, owners, torch.cat(of_rows).double())
+        found[1] = torch.bincount(owners, minlength=sources)
+        nats, rows = self._total(found).tolist()
+        return nats, [int(count) for count in rows]
 
     def _held_out(self) -> tuple[dict[str, float], dict[str, float]]:
         """Loss and bits per byte of each source's validation rows, as a record shows them."""
@@ -222,6 +243,12 @@ class Training:
             self._total,
         )
         return rounded(found)
+
+    def _any(self, flag: bool) -> bool:
+        """Whether it is so on any process, tensor-parallel peers included."""
+        value = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(value)
+        return bool(value)
 
     def _total(self, values: Tensor) -> Tensor:
         """The sum over the processes that read rows of their own; their tensor-parallel peers know the same values."""

@@ -7,13 +7,14 @@ In: settings, the processes that torchrun started, the memory of a device. Out: 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import torch
 
 from trainer.cards import Card, card_of
 from trainer.config import TrainSettings
 from trainer.cost import Workload
-from trainer.fitting import check_fits, machine_memory
+from trainer.fitting import check_fits, largest_micro_batch, machine_memory
 from trainer.layout import Layout
 from trainer.parallel import check_layout
 from trainer.presets import ModelConfig
@@ -32,14 +33,14 @@ def workload_of(shape: ModelConfig, settings: TrainSettings, device: torch.devic
             f"train.batch_sequences: {settings.batch_sequences} rows cannot be shared out evenly to the "
             f"{layout.readers} processes that read: make it a multiple, or change train.shard or train.replicate"
         )
-    micro_batch = settings.micro_batch_sequences or rows
+    micro_batch = settings.micro_batch_sequences or (1 if device.type == "cuda" else rows)
     if rows % micro_batch:
         raise ValueError(
             f"train.micro_batch_sequences: {micro_batch} does not divide the {rows} rows of a step that each of "
             f"{layout.readers} processes reads: take a divisor"
         )
     bf16 = settings.precision == "bf16" or (settings.precision == "auto" and device.type == "cuda")
-    return Workload(
+    workload = Workload(
         shape=shape,
         sequence_length=settings.sequence_length,
         micro_batch=micro_batch,
@@ -48,6 +49,10 @@ def workload_of(shape: ModelConfig, settings: TrainSettings, device: torch.devic
         compute_bytes=2 if bf16 else 4,
         reshard_after_forward=settings.reshard_after_forward,
     )
+    if device.type == "cuda" and not settings.micro_batch_sequences:
+        largest = largest_micro_batch(workload, rows, torch.cuda.get_device_properties(device).total_memory)
+        workload = replace(workload, micro_batch=largest)
+    return workload
 
 
 def check_memory(preset: str, workload: Workload, device: torch.device) -> None:

@@ -195,3 +195,29 @@ def test_fingerprint_differs_for_other_tokens_order_or_rows(
     assert opened(changed).fingerprint != fingerprint
     shutil.rmtree(again / "shards" / "books")
     assert opened(again).fingerprint != fingerprint
+
+
+def test_refuses_fewer_rows_than_a_batch(make_run: MakeRun) -> None:
+    run = make_run()
+    rows = sum(opened(run).schedule.rows)
+    assert opened(run, batch_sequences=rows).schedule.rows
+    message = (
+        rf"shards: {rows} rows of 32 tokens are less than one batch \(train\.batch_sequences {rows + 1}\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        opened(run, batch_sequences=rows + 1)
+
+
+def test_leaves_out_what_has_less_than_a_millionth(make_run: MakeRun) -> None:
+    data = opened(make_run(shares={"weights": {"wikipedia": 1, "books": 1e-7}}))
+    assert (data.sources, tuple(data.validation)) == (("wikipedia",), ("wikipedia",))
+    assert "books: its share of 1e-07 is below a millionth, left out of training" in data.messages
+
+
+def test_says_when_the_steps_go_beyond_a_cap(make_run: MakeRun) -> None:
+    run = make_run(shares={"weights": {"wikipedia": 3, "books": 1}, "max_epochs": {"books": 2}})
+    with open(run / "config.yaml", "a") as config:
+        config.write("tokens: 4000\n")
+    few, many = opened(run, steps=10), opened(run, steps=1000)
+    assert not any("cap" in message for message in few.messages)
+    assert any("books: " in message and "above its cap of 2" in message for message in many.messages)

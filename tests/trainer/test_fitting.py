@@ -36,8 +36,8 @@ def test_says_how_much_is_missing_and_what_to_change() -> None:
     assert str(told.value) == (
         f"train.preset: 7B needs {needed / GIB:.1f} GiB on each GPU (100.4 GiB of weights, gradients and moments, "
         f"{(needed - 16 * 6_738_415_616) / GIB:.1f} GiB to work), there are 79.1 GiB, "
-        f"{(needed - A100) / GIB:.1f} GiB are missing: train on 2 GPUs with train.shard 1 and train.tensor 2; "
-        "or take a smaller model (1B fits)"
+        f"{(needed - A100) / GIB:.1f} GiB are missing: train on 2 GPUs with train.shard 2, "
+        "train.micro_batch_sequences 1; or take a smaller model (1B fits)"
     )
 
 
@@ -49,8 +49,9 @@ def test_every_way_out_that_is_named_is_one() -> None:
         check_fits("7B", work, A100)
     size = int(str(told.value).split("micro_batch_sequences to ")[1].split(";")[0])
     check_fits("7B", replace(work, micro_batch=size), A100)
+    assert 16 % size == 0, "the loop takes divisors only"
     with pytest.raises(ValueError):
-        check_fits("7B", replace(work, micro_batch=size + 1), A100)
+        check_fits("7B", replace(work, micro_batch=2 * size), A100)
     assert "set train.activation_checkpointing to full" in str(told.value)
     check_fits("7B", replace(work, checkpointing="full"), A100)
 

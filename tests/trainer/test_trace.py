@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -179,3 +180,15 @@ def test_the_command_prints_lines_of_json(make_run: MakeRun) -> None:
         called("--step", "11")
     with pytest.raises(ValueError, match=r"nobody: no document of .* has this id"):
         called("--id", "nobody")
+
+
+def test_the_order_is_that_of_the_training_that_was(make_run: MakeRun) -> None:
+    run = with_documents(make_run())
+    train(run, {"steps": 6, "batch_sequences": 8}, lambda record: None)
+    expected = training_order(run, {})[0]
+    assert (expected.batch_sequences, training_order(run, {})[1]) == (8, 6)
+    assert training_order(run, {"steps": 9})[0].batch_sequences == 8  # the rest stays what it was
+    shutil.rmtree(run / "train" / "checkpoints")
+    assert training_order(run, {})[0].fingerprint == expected.fingerprint
+    shutil.rmtree(run / "train")
+    assert training_order(run, {})[0].batch_sequences == 4

@@ -6,18 +6,21 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
+from trainer import workload
 from trainer.checkpoint import checkpoint_path, list_checkpoints, load_weights
 from trainer.config import read_run_config, train_settings
 from trainer.data import open_data
 from trainer.initialization import initialize
 from trainer.model import Transformer
 from trainer.presets import MODELS
+from trainer.run_lock import only_training
 from trainer.train import train
 
 MakeRun = Callable[..., Path]
@@ -192,7 +195,7 @@ def test_micro_batches_change_the_rounding_only(make_run: MakeRun) -> None:
 def test_a_loss_that_is_not_finite_ends_the_run(make_run: MakeRun) -> None:
     run = make_run(learning_rate=1e30, warmup_steps=0)
     with pytest.raises(
-        ValueError, match=r"train: step \d+ has loss \S+ and gradient norm \S+: lower train\.learning"
+        ValueError, match=r"train: step \d+ has loss \S+ and gradient norm \S+: .* lower train\.learning"
     ):
         train(run, {}, silent)
 
@@ -206,3 +209,31 @@ def test_progress_goes_to_stderr_and_results_nowhere(
     lines = printed.err.splitlines()
     assert lines[0].startswith("train: toy: ") and "2 steps of 128 tokens on cpu; begins" in lines[0]
     assert [line[:16] for line in lines[1:]] == ["train: step 1/2 ", "train: step 2/2 "]
+
+
+def test_a_run_is_trained_by_one_training(make_run: MakeRun) -> None:
+    run = make_run()
+    with only_training(run), pytest.raises(ValueError, match="train: is being trained by another process"):
+        train(run, {}, silent)
+    assert train(run, {}, silent)["steps"] == 10
+
+
+def test_a_model_beyond_the_machine_is_refused_before_it_is_made(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workload, "machine_memory", lambda: 4 << 30)
+    with pytest.raises(
+        ValueError, match=r"train\.preset: 7B needs .* GiB on this machine .* are missing: .*fits"
+    ):
+        train(make_run(), {"preset": "7B"}, silent)
+
+
+def test_a_gpu_takes_as_many_rows_at_once_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    h200 = SimpleNamespace(total_memory=140 << 30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: h200)
+    settings = train_settings({"train": {"preset": "1B", "activation_checkpointing": "selective"}}, {})
+    chosen = workload.workload_of(MODELS["1B"], settings, torch.device("cuda"))
+    assert chosen.micro_batch == 32 and chosen.compute_bytes == 2
+    workload.check_memory("1B", chosen, torch.device("cuda"))
+    with pytest.raises(ValueError, match="are missing"):
+        workload.check_memory("1B", replace(chosen, micro_batch=64), torch.device("cuda"))
