@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -47,7 +47,6 @@ __all__ = [
     "Checkpoint",
     "CheckpointWriter",
     "checkpoint_path",
-    "full_weights",
     "list_checkpoints",
     "load",
     "load_weights",
@@ -130,14 +129,6 @@ def load_weights(path: Path, model: nn.Module) -> None:
     ValueError when the checkpoint is of a model of another shape, or cannot be read.
     """
     _read(path, dict(model.state_dict(keep_vars=True)), alone=True)
-
-
-@torch.no_grad()
-def full_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """The weights one by one, whole, on the CPU: all processes iterate together and each gets every tensor."""
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-        yield name, whole.detach().cpu()
 
 
 def _tensors(model: nn.Module, optimizer: torch.optim.AdamW) -> dict[str, Tensor]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from trainer.initialization import initialize
 from trainer.layout import Layout
@@ -86,3 +88,11 @@ class SmallTraining:
         self.optimizer.step()
         self.optimizer.zero_grad()
         return [float(nats) / (ROWS * LENGTH), norm]
+
+
+@torch.no_grad()
+def full_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """The weights one by one, whole, on the CPU: all processes iterate together and each gets every tensor."""
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        yield name, whole.detach().cpu()

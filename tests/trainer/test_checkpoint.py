@@ -22,14 +22,13 @@ from torch.distributed.tensor import DTensor
 from torch.futures import Future
 
 from tests.trainer.gloo_processes import ProcessesFailedError, run_in_processes
-from tests.trainer.small_training import CONFIG, SmallTraining
+from tests.trainer.small_training import CONFIG, SmallTraining, full_weights
 from trainer import checkpoint as checkpoint_module
 from trainer.checkpoint import (
     Checkpoint,
     CheckpointWriter,
     _Writer,
     checkpoint_path,
-    full_weights,
     list_checkpoints,
     load,
     load_weights,

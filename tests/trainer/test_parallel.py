@@ -15,8 +15,8 @@ from torch.distributed.tensor import DTensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.trainer.gloo_processes import run_in_processes
-from tests.trainer.small_training import CONFIG, LENGTH, ROWS, SmallTraining
-from trainer.checkpoint import CheckpointWriter, full_weights, load, newest_good
+from tests.trainer.small_training import CONFIG, LENGTH, ROWS, SmallTraining, full_weights
+from trainer.checkpoint import CheckpointWriter, load, newest_good
 from trainer.initialization import initialize
 from trainer.layout import Layout
 from trainer.model import Transformer
@@ -41,6 +41,12 @@ TWO: dict[str, dict[str, Any]] = {
         "checkpointing": "selective",
     },
     "tensor, documents": {"layout": Layout(1, 1, 2), "documents": True},
+    "shard, bf16, selective, compiled": {
+        "layout": Layout(1, 2, 1),
+        "precision": "bf16",
+        "checkpointing": "selective",
+        "compile_blocks": True,
+    },
 }
 FOUR: dict[str, dict[str, Any]] = {
     "replicate x shard": {"layout": Layout(2, 2, 1)},
