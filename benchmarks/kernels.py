@@ -19,6 +19,7 @@ from statistics import median
 
 import crawl_run
 import numpy as np
+from floor_loop import identify_by_fasttext
 from result_table import ResultTable
 
 from classifiers.language_id import LanguageIdentifier, find_model
@@ -105,6 +106,7 @@ def kernels(data: Path, models: crawl_run.Models) -> list[Kernel]:
         ),
         Kernel("drop lines", "lines", len(keys), size, drop),
         Kernel("language id", "documents", len(texts), size, each(identifier.predict, texts)),
+        Kernel("the same by fastText", "documents", len(texts), size, each(identify_by_fasttext, texts)),
         Kernel("perplexity", "documents", len(english), english_size, each(perplexity, english)),
         Kernel("reference classifier", "documents", len(english), english_size, each(score, english)),
     ]
