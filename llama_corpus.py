@@ -37,7 +37,7 @@ COMMANDS = {
     "status": ("pipeline.status", "status", "Show how far a run is."),
     "report": ("pipeline.commands", "report", "Write the mixture report of a run again."),
     "trace": (
-        "trainer.trace",
+        "trainer.trace_command",
         "trace",
         "Show which documents a training step reads, or when it reads one.",
     ),

@@ -26,7 +26,7 @@ from pipeline import inputs
 from pipeline.inputs import Input
 from pipeline.plan import Done
 from pipeline.plan_run import RunPlanner
-from pipeline.recipes import resolve
+from pipeline.resolve_recipes import resolve
 from pipeline.settings import Settings, load_settings
 from stages.document import Document
 from stages.sources.common_crawl import CommonCrawl

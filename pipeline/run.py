@@ -27,7 +27,7 @@ from pipeline.parts import add_counts
 from pipeline.plan import Done, Node
 from pipeline.plan_run import RunPlan, RunPlanner
 from pipeline.progress import Progress
-from pipeline.recipes import resolve
+from pipeline.resolve_recipes import resolve
 from pipeline.settings import Settings, UsageError, as_yaml
 from pipeline.status import LOCK, StatusFile
 from pipeline.tasks import Task

@@ -136,6 +136,20 @@ def cut_back(path: Path, step: int) -> None:
     os.replace(temporary, path)
 
 
+def left_out_steps(path: Path) -> dict[int, str]:
+    """The steps of a metrics file whose update was left out for a spike, each with the reason; none without a file.
+
+    ValueError when the file is damaged before its last line.
+    """
+    if not path.is_file():
+        return {}
+    with open(path, encoding="utf-8") as lines:
+        records = [
+            json.loads(line) for line in lines if '"left_out"' in line and _step_of(line, path) < math.inf
+        ]
+    return {record["step"]: str(record["left_out"]) for record in records if "left_out" in record}
+
+
 def _step_of(line: str, path: Path) -> float:
     """The step of a line of the metrics; infinity when the line was cut off while it was written."""
     if not line.endswith("\n"):

@@ -1,4 +1,4 @@
-"""From what training reads to where it comes from, and back: the command `trace`.
+"""From what training reads to where it comes from, and back; what the command `trace` shows.
 
 In: a run. Out, for a training step or a position in a source: the documents whose tokens are there, each with its id,
 address, part and row, where its raw bytes were, and its text. For the id of a document: its tokens in the shards, and
@@ -15,11 +15,10 @@ from __future__ import annotations
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import click
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -252,108 +251,3 @@ def _made_with(run: Path) -> tuple[Path, Mapping[str, object], object]:
     if not isinstance(settings, Mapping):
         raise ValueError(f"{newest or summary}: no settings in it: restore it, or move {run / 'train'} away")
     return newest or summary, settings, kept.get("fingerprint")
-
-
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--step", type=click.IntRange(1), help="The documents of this training step, from 1.")
-@click.option("--sequence", type=click.IntRange(0), help="With --step: only of this row of it, from 0.")
-@click.option("--position", metavar="SOURCE:N", help="The document at training token N of a source.")
-@click.option("--id", "id", help="Where this document is, and when training reads it.")
-@click.option(
-    "--tokens", type=click.IntRange(1), default=64, show_default=True, help="How much text is shown."
-)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting of train, e.g. batch_sequences=8.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON a document.")
-def trace(
-    run: Path,
-    step: int | None,
-    sequence: int | None,
-    position: str | None,
-    id: str | None,
-    tokens: int,
-    overrides: tuple[str, ...],
-    as_json: bool,
-) -> None:
-    """Show which documents a training step or position of RUN reads, or when it reads a document."""
-    if sum(given is not None for given in (step, position, id)) != 1 or (
-        sequence is not None and step is None
-    ):
-        raise click.UsageError("give one of --step (with --sequence), --position and --id")
-    settings = dict(_setting(override) for override in overrides)
-    tracer = Tracer(run)
-    if step is not None:
-        data, steps = training_order(run, settings)
-        if step > steps:
-            raise ValueError(f"--step {step}: the training of {run} has {steps} steps")
-        if sequence is not None and sequence >= data.batch_sequences:
-            raise ValueError(f"--sequence {sequence}: a step has rows 0 to {data.batch_sequences - 1}")
-        for found in tracer.step(data, step, sequence):
-            _show(found, tokens, as_json)
-    elif position is not None:
-        source, colon, number = position.rpartition(":")
-        if not colon or not number.isdecimal():
-            raise click.UsageError(f"--position {position}: write SOURCE:N, for example wikipedia:1000")
-        _show(tracer.position(source, int(number), tokens // 2), tokens, as_json)
-    elif id is not None:
-        _show_id(tracer, run, id, tokens, settings, as_json)
-
-
-def _setting(override: str) -> tuple[str, object]:
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        raise click.UsageError(f"--set {override}: write KEY=VALUE, for example steps=500")
-    return key.removeprefix("train."), value
-
-
-def _show_id(
-    tracer: Tracer, run: Path, id: str, tokens: int, settings: Mapping[str, object], as_json: bool
-) -> None:
-    order: tuple[TrainingData, int] | None = None
-    documents = list(tracer.id(id, tokens))
-    if not documents:
-        raise ValueError(f"{id}: no document of {run} has this id")
-    for document in documents:
-        found: list[Reading] = []
-        if document.split == "train":
-            order = order or training_order(run, settings)
-            if document.source in order[0].sources:
-                span = (document.document_start, document.document_stop)
-                found = list(readings(*order, document.source, *span))
-        if as_json:
-            print(json.dumps({**asdict(document), "read": [asdict(reading) for reading in found]}))
-            continue
-        _show(document, tokens, as_json)
-        for reading in found:
-            print(f"  read in epoch {reading.epoch}, step {reading.step}, sequence {reading.sequence}")
-        if not found:
-            print("  not read by this training")
-
-
-def _show(found: Traced, tokens: int, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(asdict(found), ensure_ascii=False))
-        return
-    where = f"{found.source}:{found.start}-{found.stop}"
-    if found.step is not None:
-        where = f"step {found.step} sequence {found.sequence} epoch {found.epoch} {where}"
-    elif found.split != "train":
-        where = f"{found.split} {where}"
-    print(f"{where}  {found.id}  {found.url or '(no address)'}")
-    print(f"  part {found.part} row {found.row}, tokens {found.document_start}-{found.document_stop}", end="")
-    print(f", from {_place(found.origin)}" if found.origin else "")
-    characters = tokens * 4
-    text = " ".join(found.text.split())
-    print(f"  {text[:characters]}{' ...' if len(text) > characters else ''}")
-
-
-def _place(origin: Mapping[str, object]) -> str:
-    if not origin["length"]:
-        return str(origin["file"])  # all of it
-    return f"{origin['file']} at {origin['offset']}, {origin['length']} bytes"

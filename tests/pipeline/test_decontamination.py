@@ -22,7 +22,7 @@ from pipeline.decontamination import (
 )
 from pipeline.decontamination_figures import decontamination_gate, overlap_samples
 from pipeline.parts import documents_of
-from pipeline.recipes import resolve
+from pipeline.resolve_recipes import resolve
 from pipeline.run import Options, run_pipeline
 from pipeline.settings import Settings, UsageError, load_settings
 from stages.decontamination import Decontaminate

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import inputs
-from pipeline.recipes import RECIPES, DuplicateStep, resolve
+from pipeline.recipes import RECIPES, DuplicateStep
+from pipeline.resolve_recipes import resolve
 from pipeline.settings import Settings, UsageError, load_settings
 from stages.language import KeepLanguage
 from stages.sources.common_crawl import CommonCrawl

@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from trainer.cards import CARDS
-from trainer.metrics import Meter, flattened, open_metrics
+from trainer.metrics import Meter, flattened, left_out_steps, open_metrics
 from trainer.presets import MODELS
 
 
@@ -46,6 +46,19 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=message), open_metrics(tmp_path, 5):
             pass
         assert (tmp_path / "metrics.jsonl").read_text() == line
+
+
+def test_steps_that_a_spike_left_out_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    assert left_out_steps(path) == {}
+    path.write_text(
+        '{"step": 1, "loss": 5.0}\n{"step": 2, "left_out": "loss 9.1"}\n{"step": 3, "note": "\\"left_out\\""}\n'
+        '{"step": 4, "left_out": "lo'
+    )
+    assert left_out_steps(path) == {2: "loss 9.1"}
+    path.write_text('{"left_out": "loss 9.1"}\n')
+    with pytest.raises(ValueError, match="damaged line"):
+        left_out_steps(path)
 
 
 def test_numbers_of_mappings_are_named_by_their_path() -> None:

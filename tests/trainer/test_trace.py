@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -16,7 +18,8 @@ from tokenizer import shard_writer
 from tokenizer.order import SPLITS, shuffle_key
 from tokenizer.shard_index import ShardEntry, ShardIndex, read_index, write_index
 from tokenizer.shard_writer import write_shard
-from trainer.trace import Tracer, readings, trace, training_order
+from trainer.trace import Traced, Tracer, readings, training_order
+from trainer.trace_command import _show, trace
 from trainer.train import train
 
 MakeRun = Callable[..., Path]
@@ -180,6 +183,35 @@ def test_the_command_prints_lines_of_json(make_run: MakeRun) -> None:
         called("--step", "11")
     with pytest.raises(ValueError, match=r"nobody: no document of .* has this id"):
         called("--id", "nobody")
+
+
+def test_the_command_says_which_updates_were_left_out(make_run: MakeRun) -> None:
+    run = with_documents(make_run())
+    (run / "train").mkdir()
+    (run / "train" / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2, "left_out": "loss 9.1"}\n')
+
+    def called(*arguments: str) -> str:
+        return CliRunner().invoke(trace, [str(run), *arguments], catch_exceptions=False).output
+
+    said = "the update of step 2 was left out: loss 9.1\n"
+    assert said in called("--step", "2", "--sequence", "0")
+    assert "left out" not in called("--step", "1", "--sequence", "0")
+    everything = [line for n in range(12) for line in called("--id", f"train-{n}").splitlines()]
+    second = [line for line in everything if ", step 2, " in line]
+    assert second and all(line.endswith(", whose update was left out for a spike") for line in second)
+    assert not any("left out" in line for line in everything if line not in second)
+
+
+def test_the_command_shows_no_text_that_steers_a_terminal() -> None:
+    found = Traced(
+        "c4", "train", "i\x1b", 0, 2, 0, 9, 0, 0, "https://e.example/\x07", None, None, "a\x1b[2J\nb\u202e"
+    )
+    stream = io.StringIO()
+    with contextlib.redirect_stdout(stream):
+        _show(found, 64, as_json=False)
+    assert stream.getvalue() == (
+        "c4:0-2  i\ufffd  https://e.example/\ufffd\n  part 0 row 0, tokens 0-9\n  a\ufffd[2J b\ufffd\n"
+    )
 
 
 def test_the_order_is_that_of_the_training_that_was(make_run: MakeRun) -> None:
