@@ -37,6 +37,7 @@ PARTS, REST = "documents and part files", "plan, accounts, checksums"
 STEP_OF_CODE = (
     ("stages/duplicate_lines.py:line_hashes", KEYS),
     ("stages/line_hashing.py", KEYS),
+    ("stages/line_normalising.py", KEYS),
     ("stages/duplicate_lines.py", DUPLICATES),
     ("pipeline/duplicates.py", DUPLICATES),
     ("pipeline/key_files.py", DUPLICATES),

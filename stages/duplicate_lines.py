@@ -21,7 +21,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from stages.document import Document, Rejected
-from stages.line_hashing import Algorithm, character_table, hash_lines, hash_normalised
+from stages.line_hashing import Algorithm, hash_lines, hash_normalised
+from stages.line_normalising import character_table
 
 # The 34 signs that cc_net's `UNICODE_PUNCT` names (the full-width 1 among them never takes effect: digits go first).
 PUNCTUATION = "，。、„”“«»１」「《》´∶：？！（）；–—．～’…━〈〉【】％►"

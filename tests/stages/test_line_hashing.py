@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import xxhash
 
-from stages.line_hashing import TABLE_SIZE, Algorithm, character_table, hash_lines, hash_normalised
+from stages.line_hashing import Algorithm, hash_lines, hash_normalised
+from stages.line_normalising import TABLE_SIZE, character_table
 
 SIGNS = "„…－\t\x00\x1c\x7f\x85\x9f"  # deleted; some are white space as well, one is wide
 Table = np.ndarray[tuple[int], np.dtype[np.uint32]]
