@@ -17,7 +17,8 @@ from classifiers.block_labels import score_matches
 from classifiers.block_regression import Blocks, Regression, fit_regression, without_words
 from pipeline.fit_scores import FitSettings, Vector, block_weights, fold_of, in_threads, match_page
 from pipeline.labelled_blocks import MIN_FOUND, BlockSet
-from stages.extraction.features import CONTEXT_NAMES, FIRST_NAMES, context_features
+from stages.extraction.context_features import CONTEXT_NAMES, context_features
+from stages.extraction.features import FIRST_NAMES
 
 FOLDS = 4
 

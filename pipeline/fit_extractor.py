@@ -36,7 +36,8 @@ from pipeline.fit_scores import (
     fit_scores,
 )
 from pipeline.labelled_blocks import MIN_FOUND, BlockSet, gather_blocks, label_pages
-from stages.extraction.features import CONTEXT_NAMES, FIRST_NAMES, context_features
+from stages.extraction.context_features import CONTEXT_NAMES, context_features
+from stages.extraction.features import FIRST_NAMES
 from stages.extraction.weights import DataSet, Provenance, Weights, save_weights
 
 # Log odds. From -0.4 to 0.2 F1 differs by less than 0.005; lower keeps more of pages that are no articles.

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from classifiers.block_labels import Match, match_texts
 from classifiers.block_regression import Blocks, Regression, fit_regression, without_words
 from pipeline.labelled_blocks import MIN_FOUND, BlockSet, LabelledPage
+from stages.extraction.context_features import context_features
 from stages.extraction.extract import choose_blocks
-from stages.extraction.features import context_features
 
 Pages = NDArray[np.int64]  # numbers of pages in a BlockSet
 Vector = NDArray[np.float64]

@@ -21,16 +21,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from stages.extraction.characters import WORD_UNITS, Bytes
+from stages.extraction.context_features import best_subtree, context_features, in_subtree
 from stages.extraction.elements import IN_COMMENTS, IN_HIDDEN, TAG_NAMES, TAGS
-from stages.extraction.features import (
-    Scores,
-    best_subtree,
-    context_features,
-    first_features,
-    in_subtree,
-    linear_scores,
-    word_scores,
-)
+from stages.extraction.features import Scores, first_features, linear_scores, word_scores
 from stages.extraction.layout import Layout, lay_out
 from stages.extraction.page_facts import canonical_url, page_date, page_language, page_title
 from stages.extraction.scanner import MAX_BYTES, Page, scan_bytes

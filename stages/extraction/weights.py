@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.extraction.features import CONTEXT_NAMES, FIRST_NAMES
+from stages.extraction.context_features import CONTEXT_NAMES
+from stages.extraction.features import FIRST_NAMES
 from stages.extraction.hashing import hash_table
 
 FORMAT = 1

@@ -18,7 +18,8 @@ from pipeline.feature_effects import (
 )
 from pipeline.fit_scores import PROFILES, block_weights, cross_validate, fit_scores, fold_of, score_page
 from pipeline.labelled_blocks import BlockSet, gather_blocks, label_page, label_pages
-from stages.extraction.features import CONTEXT_NAMES, FIRST_NAMES
+from stages.extraction.context_features import CONTEXT_NAMES
+from stages.extraction.features import FIRST_NAMES
 from tests.pipeline.extraction_pages import page, pages
 
 SETTINGS = replace(PROFILES["web"], min_sites=4, folds=3)

@@ -9,8 +9,9 @@ from datetime import date
 import pytest
 
 from benchmarks.extraction_hostile import HOSTILE, PAGE, fault, mutated
+from stages.extraction.context_features import CONTEXT_NAMES
 from stages.extraction.extract import Comments, Extractor
-from stages.extraction.features import CONTEXT_NAMES, FIRST_NAMES
+from stages.extraction.features import FIRST_NAMES
 from stages.extraction.weights import Provenance, Weights, load_weights
 
 PROSE = (

@@ -7,17 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from stages.extraction.context_features import CONTEXT_FEATURES, CONTEXT_NAMES, best_subtree, context_features
 from stages.extraction.exact_math import log1p, sigmoid
-from stages.extraction.features import (
-    CONTEXT_FEATURES,
-    CONTEXT_NAMES,
-    FIRST_FEATURES,
-    FIRST_NAMES,
-    best_subtree,
-    context_features,
-    first_features,
-    word_scores,
-)
+from stages.extraction.features import FIRST_FEATURES, FIRST_NAMES, first_features, word_scores
 from stages.extraction.hashing import NOT_FOUND, hash_table, look_up, name_hash
 from stages.extraction.scanner import scan
 
