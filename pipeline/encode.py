@@ -1,43 +1,61 @@
 """From documents to token shards: encode, gather, index.
 
 Documents are shuffled over the whole source while the shards are built: each document has a key (a hash of seed, source
-and id) that says its shard and its place in it, so the order depends on nothing else. Encoding writes, for each part of
-documents, one record batch a split and shard; a gathering task reads its own batches of every encoded part, so that it
-holds one shard in memory, about twice. The index lists what the shards hold (`tokenizer.shard_index`).
+and id) that says its shard and its place in it, so the order depends on nothing else. Encoding writes, for each group
+of consecutive parts of documents, one record batch a split and shard (`pipeline.encoded_file`); a gathering task reads
+its own batches of every encoded file, so that it holds one shard in memory, about twice. There are about as many
+encoded files as shards, and only the files know where in them a shard's documents are: what a task is told, and what
+its marker holds, is the same for any number of either. The index lists what the shards hold (`tokenizer.shard_index`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import files
+from pipeline.encoded_file import EncodedWriter, read_slot
 from pipeline.make_tokenizer import TOKENIZER_PATH
 from pipeline.parts import documents_of
 from pipeline.tasks import Result
 from pipeline.validation_split import Splitter
 from tokenizer.encoding import Encoder
-from tokenizer.order import shard_of, shuffle_key
+from tokenizer.order import SPLITS, shard_of, shuffle_key
 from tokenizer.shard_index import INDEX_NAME, ShardEntry, ShardIndex
 from tokenizer.shard_writer import token_batch, write_shard
 from tokenizer.shards import ShardMetadata, Tokens, token_schema
 
-# Encoded documents are sorted and written in runs of this many tokens, so that memory does not grow with the part.
-TOKENS_PER_RUN = 32 << 20
+# Encoded documents are written in runs of this size, so that memory does not grow with the group. A group of about
+# `shards.tokens`, 256 MiB, is one run, unless its documents are very short.
+BYTES_PER_RUN = 384 << 20
+# Of a document that waits for its run, beside its tokens (measured: 450 with an id of 36 characters).
+BYTES_PER_ROW = 512
 ROWS_PER_TAKE = 4096  # of a shard that are brought in order at once
 
 
+def encoded_path(folder: str, number: int) -> str:
+    """Where the encoded file of a group is."""
+    return f"{folder}/group-{number:05d}.bin"
+
+
+def _slot_of(shards: Mapping[str, int], split: str, shard: int) -> int:
+    """The number of a shard among those of all splits."""
+    return sum(shards[before] for before in SPLITS[: SPLITS.index(split)]) + shard
+
+
 @dataclass(frozen=True)
-class EncodePart:
-    """One part of documents, to be spread over `shards[split]` shards; `moved` is the file of `decide_validation`."""
+class EncodeParts:
+    """Consecutive parts of documents, to be spread over `shards[split]` shards; `first` is the number of the first one.
+
+    `moved` is the file of `decide_validation`.
+    """
 
     source: str
-    part: str
-    part_number: int
+    parts: tuple[str, ...]
+    first: int
     output: str
     shards: Mapping[str, int]
     validation_fraction: float
@@ -49,64 +67,68 @@ class EncodePart:
 class _Row:
     key: int
     id: str
+    part: int
     row: int
     tokens: Tokens
 
 
-def encode_part(run: str, work: EncodePart) -> Result:
-    """Writes the part's documents as tokens; one record batch holds those of one run, split and shard.
-
-    The statistics list which [split, shard] each record batch is for, in order.
-    """
+def encode_parts(run: str, work: EncodeParts) -> Result:
+    """Writes the documents of the parts as tokens."""
     with files.local_copy(files.join(run, TOKENIZER_PATH)) as model:
         encoder = Encoder(model)
     splitter = Splitter(run, work.source, work.moved, work.validation_fraction)
-    schema = token_schema(encoder.vocabulary_size).append(pa.field("key", pa.uint64(), nullable=False))
-    slices: list[list[Any]] = []
     documents = tokens = size = held = 0
-    pending: dict[tuple[str, int], list[_Row]] = {}
-    with (
-        files.create(files.join(run, work.output)) as stream,
-        pa.ipc.new_file(pa.PythonFile(stream, mode="w"), schema) as writer,
-    ):
+    pending: dict[int, list[_Row]] = {}
+    with files.create(files.join(run, work.output)) as stream:
+        writer = EncodedWriter(stream, sum(work.shards.values()))
+        for part, path in enumerate(work.parts, work.first):
+            for number, document in enumerate(documents_of(files.join(run, path))):
+                split = splitter.split_of(document.id)
+                key = shuffle_key(work.seed, work.source, document.id)
+                encoded = encoder.encode(document.text)
+                slot = _slot_of(work.shards, split, shard_of(key, work.shards[split]))
+                pending.setdefault(slot, []).append(_Row(key, document.id, part, number, encoded))
+                documents, tokens, size = documents + 1, tokens + len(encoded), size + document.text_bytes
+                held += encoded.nbytes + BYTES_PER_ROW
+                if held >= BYTES_PER_RUN:
+                    _write_run(writer, pending, encoder.vocabulary_size)
+                    held = 0
+        _write_run(writer, pending, encoder.vocabulary_size)
+        writer.finish()
+    return Result({work.output: stream.written()}, {"documents": documents, "bytes": size, "tokens": tokens})
 
-        def write_run() -> None:
-            for (split, shard), rows in sorted(pending.items()):
-                batch = token_batch(
-                    [r.tokens for r in rows],
-                    [r.id for r in rows],
-                    [work.part_number] * len(rows),
-                    [r.row for r in rows],
-                    encoder.vocabulary_size,
-                )
-                keys = pa.array([r.key for r in rows], pa.uint64())
-                writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, keys], schema=schema))
-                slices.append([split, shard])
-            pending.clear()
 
-        for number, document in enumerate(documents_of(files.join(run, work.part))):
-            split = splitter.split_of(document.id)
-            key = shuffle_key(work.seed, work.source, document.id)
-            encoded = encoder.encode(document.text)
-            row = _Row(key, document.id, number, encoded)
-            pending.setdefault((split, shard_of(key, work.shards[split])), []).append(row)
-            documents, tokens, held = documents + 1, tokens + len(encoded), held + len(encoded)
-            size += document.text_bytes
-            if held >= TOKENS_PER_RUN:
-                write_run()
-                held = 0
-        write_run()
-    statistics = {"documents": documents, "bytes": size, "tokens": tokens, "slices": slices}
-    return Result({work.output: stream.written()}, statistics)
+def _schema(vocabulary_size: int) -> pa.Schema:
+    return token_schema(vocabulary_size).append(pa.field("key", pa.uint64(), nullable=False))
+
+
+def _write_run(writer: EncodedWriter, pending: dict[int, list[_Row]], vocabulary_size: int) -> None:
+    """Writes what is pending, slot by slot, and forgets it on the way."""
+    writer.write_run((slot, _batch(pending.pop(slot), vocabulary_size)) for slot in sorted(pending))
+
+
+def _batch(rows: list[_Row], vocabulary_size: int) -> pa.RecordBatch:
+    batch = token_batch(
+        [row.tokens for row in rows],
+        [row.id for row in rows],
+        [row.part for row in rows],
+        [row.row for row in rows],
+        vocabulary_size,
+    )
+    keys = pa.array([row.key for row in rows], pa.uint64())
+    return pa.RecordBatch.from_arrays([*batch.columns, keys], schema=_schema(vocabulary_size))
 
 
 @dataclass(frozen=True)
 class GatherShard:
-    """One shard: the record batches of the encoded parts that belong to it, as (path, numbers of its batches)."""
+    """One shard: its documents in the encoded files of a folder, which are numbered from 0 to `groups` - 1."""
 
     source: str
     split: str
-    encoded: tuple[tuple[str, tuple[int, ...]], ...]
+    shard: int
+    shards: Mapping[str, int]
+    encoded: str
+    groups: int
     output: str
 
 
@@ -115,7 +137,10 @@ def gather_shard(run: str, work: GatherShard) -> Result:
     with files.local_copy(files.join(run, TOKENIZER_PATH)) as model:
         identity = Encoder(model).identity
     schema = token_schema(identity.vocabulary_size)
-    table = _table_of(run, work, schema.append(pa.field("key", pa.uint64(), nullable=False)))
+    table = pa.Table.from_batches(
+        _batches_of(run, work, identity.vocabulary_size), _schema(identity.vocabulary_size)
+    )
+    table = table.combine_chunks()
     order = pc.sort_indices(table, sort_keys=[("key", "ascending"), ("id", "ascending")])
     documents = table.select(schema.names)
 
@@ -137,14 +162,13 @@ def gather_shard(run: str, work: GatherShard) -> Result:
     return Result({work.output: stream.written()}, statistics)
 
 
-def _table_of(run: str, work: GatherShard, schema: pa.Schema) -> pa.Table:
-    """The documents of a shard in one piece, in the order of the parts."""
-    batches: list[pa.RecordBatch] = []
-    for path, numbers in work.encoded:
-        with files.open_binary(files.join(run, path)) as part:
-            reader = pa.ipc.open_file(pa.PythonFile(part, mode="r"))
-            batches.extend(reader.get_batch(number) for number in numbers)
-    return pa.Table.from_batches(batches, schema=schema).combine_chunks()
+def _batches_of(run: str, work: GatherShard, vocabulary_size: int) -> Iterator[pa.RecordBatch]:
+    """The documents of a shard, in the order of the parts."""
+    slot, slots = _slot_of(work.shards, work.split, work.shard), sum(work.shards.values())
+    for number in range(work.groups):
+        path = files.join(run, encoded_path(work.encoded, number))
+        with files.open_ranges(path) as stream:
+            yield from read_slot(stream, slot, slots, _schema(vocabulary_size), path)
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate, groupby
 
 from pipeline.encode import (
-    EncodePart,
+    EncodeParts,
     GatherShard,
     IndexShards,
-    encode_part,
+    encode_parts,
+    encoded_path,
     gather_shard,
     index_path,
     index_shards,
 )
 from pipeline.make_tokenizer import TOKENIZER_PATH
-from pipeline.parts import part_name
 from pipeline.plan import Done, Node
 from pipeline.plan_tokenizer import FERTILITY, TOKENIZER
 from pipeline.settings import Settings
@@ -39,6 +42,11 @@ from tokenizer.shards import shard_name
 CANDIDATES, JOIN, SEARCH, VALIDATION = (
     f"validation/{what}" for what in ("candidates", "join", "search", "decide")
 )
+
+# Groups of parts that are encoded together, where there are so many parts: more than a machine has cores.
+MIN_GROUPS = 256
+# Documents of a group in a shard, on average: a record batch of one tiny document is 500 bytes of frame.
+DOCUMENTS_PER_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -120,39 +128,55 @@ class ShardMaking:
         share = {"train": 1 - settings.validation_fraction, "validation": settings.validation_fraction}
         return {split: max(1, math.ceil(tokens * share[split] / settings.tokens)) for split in SPLITS}
 
+    def _groups(self, source: str) -> list[list[int]]:
+        """The parts of a source in consecutive groups of about as much text, one for each encoded file.
+
+        About as many as shards, so that neither the tasks nor the opened files grow faster than the source; more when
+        those are few, so that a small source is encoded by many; fewer when a group would have less than
+        `DOCUMENTS_PER_BATCH` documents for a shard. The text of the source is cut into equal stretches, and the parts
+        that begin in the same one are a group, so that a part of another size does not move all that follow.
+        """
+        found, shards = self.done.statistics(self.finals[source]), sum(self._shard_counts(source).values())
+        size, documents = (sum(s[name] for s in found) for name in ("bytes", "documents"))
+        groups = max(1, min(max(shards, MIN_GROUPS), documents // (DOCUMENTS_PER_BATCH * shards)))
+        stretches = [
+            before * groups // max(1, size) for before in accumulate((s["bytes"] for s in found), initial=0)
+        ]
+        return [list(group) for _, group in groupby(range(len(found)), key=stretches.__getitem__)]
+
     def _encode_tasks(self, source: str) -> list[Task]:
-        step, seed = f"{source}/encode", self.settings.seed
+        step, settings = f"{source}/encode", self.settings
         parts, shards = self.final_parts(source, self.finals[source]), self._shard_counts(source)
         moved = self._of_source(VALIDATION, source)
         (moved_path,) = moved
-        reads, fraction = (
-            {**self.done.all_outputs(TOKENIZER, TOKENIZER_PATH), **moved},
-            self.settings.shards.validation_fraction,
-        )
-        made = []
-        for number, (path, sha) in enumerate(parts):
-            part = part_name(number, len(parts))
-            output = f"work/{step}/{part}.arrow"
-            work = EncodePart(source, path, number, output, shards, fraction, moved_path, seed)
-            made.append(Task(step, part, encode_part, work, {path: sha, **reads}))
+        reads, made = {**self.done.all_outputs(TOKENIZER, TOKENIZER_PATH), **moved}, []
+        for number, group in enumerate(self._groups(source)):
+            own = dict(parts[part] for part in group)
+            work = EncodeParts(
+                source,
+                tuple(own),
+                group[0],
+                encoded_path(f"work/{step}", number),
+                shards,
+                settings.shards.validation_fraction,
+                moved_path,
+                settings.seed,
+            )
+            made.append(Task(step, f"group-{number:05d}", encode_parts, work, {**own, **reads}))
         return made
 
     def _gather_tasks(self, source: str) -> list[Task]:
         encode, step = f"{source}/encode", f"{source}/shards"
-        model, digests = self.done.all_outputs(TOKENIZER, TOKENIZER_PATH), self.done.all_outputs(encode)
-        slices: dict[tuple[str, int], dict[str, list[int]]] = {}  # shard -> encoded part -> its batches
-        for marker in self.done.markers[encode]:
-            (path,) = marker["outputs"]
-            for number, (split, shard) in enumerate(marker["statistics"]["slices"]):
-                slices.setdefault((split, shard), {}).setdefault(path, []).append(number)
-        made = []
-        for split, shards in self._shard_counts(source).items():
-            for shard in range(shards):
-                parts = slices.get((split, shard), {})
-                encoded = tuple((path, tuple(numbers)) for path, numbers in parts.items())
-                reads = {**model, **{path: digests[path] for path in parts}}
-                name = shard_name(split, shard, shards)
-                work = GatherShard(source, split, encoded, f"shards/{source}/{name}")
+        encoded, shards = self.done.all_outputs(encode), self._shard_counts(source)
+        # Every shard has documents of nearly every file. One digest of them all stands for their names and digests,
+        # which would be as many for each task as there are tasks.
+        digest = hashlib.sha256(json.dumps(encoded, sort_keys=True).encode()).hexdigest()
+        reads, made = {**self.done.all_outputs(TOKENIZER, TOKENIZER_PATH), f"work/{encode}": digest}, []
+        for split, count in shards.items():
+            for shard in range(count):
+                name = shard_name(split, shard, count)
+                output, folder = f"shards/{source}/{name}", f"work/{encode}"
+                work = GatherShard(source, split, shard, shards, folder, len(encoded), output)
                 made.append(Task(step, name.removesuffix(".arrow"), gather_shard, work, reads))
         return made
 
