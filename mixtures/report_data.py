@@ -215,7 +215,7 @@ class Models(TypedDict, total=False):
 
 
 class SourceSampleData(TypedDict):
-    """What the tokenizer's sample was to have of a source, and what it has; bytes of text."""
+    """What the tokenizer's sample was to have of a source, its share of the mixture, and what it has; bytes of text."""
 
     wanted_bytes: int
     bytes: int

@@ -25,11 +25,22 @@ class FertilityRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleRow:
+    """What the tokenizer's sample has of a source; `share` of the sample and `mixture_share` in 0..1, by bytes."""
+
+    source: str
+    color: str
+    found: SourceSampleData
+    share: float
+    mixture_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class ShownTokenizer:
-    """`samples` are (source, colour, sample) of a tokenizer that this run trained, none of one that was given."""
+    """`samples` are of a tokenizer that this run trained, none of one that was given."""
 
     facts: TokenizerData
-    samples: tuple[tuple[str, str, SourceSampleData], ...]
+    samples: tuple[SampleRow, ...]
     fertility: tuple[FertilityRow, ...]
     languages_left_out: int
     reference_sha256: str | None
@@ -56,15 +67,33 @@ def shown_tokenizer(facts: TokenizerData | None, colors: Mapping[str, str]) -> S
     if fertility:
         total = fertility["total"]
         rows.append(FertilityRow("all", "", False, total, total.get("reference")))
-    samples = facts.get("sample", {}).get("sources", {})
     reference = fertility["models"].get("reference") if fertility else None
     return ShownTokenizer(
         facts=facts,
-        samples=tuple((name, colors.get(name, "s0"), samples[name]) for name in _ordered(samples, colors)),
+        samples=_sample_rows(facts, colors),
         fertility=tuple(rows),
         languages_left_out=left_out,
         reference_sha256=str(reference["sha256"]) if reference else None,
     )
+
+
+def _sample_rows(facts: TokenizerData, colors: Mapping[str, str]) -> tuple[SampleRow, ...]:
+    if "sample" not in facts:
+        return ()
+    found = facts["sample"]["sources"]
+    shares = sample_shares(found)
+    return tuple(
+        SampleRow(name, colors.get(name, "s0"), found[name], *shares[name])
+        for name in _ordered(found, colors)
+    )
+
+
+def sample_shares(found: Mapping[str, SourceSampleData]) -> dict[str, tuple[float, float]]:
+    """Of each source its share of the tokenizer's sample, and that of the mixture: what was wanted."""
+    size, wanted = sum(s["bytes"] for s in found.values()), sum(s["wanted_bytes"] for s in found.values())
+    return {
+        name: (s["bytes"] / max(1, size), s["wanted_bytes"] / max(1, wanted)) for name, s in found.items()
+    }
 
 
 def _ordered(sources: Mapping[str, object], colors: Mapping[str, str]) -> list[str]:

@@ -61,15 +61,14 @@ class TokenizerMaking:
         return {s: sum(x["bytes"] for x in self.done.statistics(node)) for s, node in self.finals.items()}
 
     def _wanted(self) -> dict[str, int]:
-        """Bytes of each source that are wanted: its share of the sample, or all when it has less."""
-        sizes = self._sizes()
-        weights, budget = self.mixture.present(sizes), self.settings.tokenizer.sample_bytes
-        return {source: min(size, int(weights[source] * budget)) for source, size in sizes.items()}
+        """Bytes of each source that are wanted: its share of the sample, whether it has as much or not."""
+        shares, budget = self.mixture.present(self._sizes()), self.settings.tokenizer.sample_bytes
+        return {source: int(share * budget) for source, share in shares.items()}
 
     def _sample_tasks(self) -> list[Task]:
         wanted, sizes, made = self._wanted(), self._sizes(), []
         for source, node in self.finals.items():
-            fraction = wanted[source] / max(sizes[source], 1)
+            fraction = min(1.0, wanted[source] / max(sizes[source], 1))
             for number, (path, sha) in enumerate(self.final_parts(source, node)):
                 output = f"work/{SAMPLE}/{source}/{number:05d}.parquet"
                 work = SampleTexts(source, path, output, fraction, self.settings.seed)

@@ -6,11 +6,12 @@ do not add up, or of which a source is empty, has ended in an error before and h
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mixtures.planner import MAX_EPOCHS_WITHOUT_WARNING
-from mixtures.report_data import Gate
+from mixtures.report_data import Gate, SourceSampleData
+from mixtures.report_tokenizer import sample_shares
 from pipeline.decontamination_figures import decontamination_gate
 from pipeline.loss_floors import loss_gate
 from pipeline.reference_figures import reference_gate
@@ -22,6 +23,7 @@ DAMAGED = (
     "http_header_damaged",
 )  # reasons of readers for bytes that are wrong
 MAX_DAMAGED_FRACTION = 0.001  # users' gate: more than 0.1 % of records set aside needs a look
+MAX_SAMPLE_RATIO = 2.0  # of a source in the tokenizer's sample to its share of the mixture
 
 
 def gates(manifest: dict[str, Any]) -> list[Gate]:
@@ -64,6 +66,8 @@ def gates(manifest: dict[str, Any]) -> list[Gate]:
             else "every source has documents held out",
         }
     )
+    if sample := manifest["tokenizer"].get("sample"):
+        found.append(_sample_gate(sample["sources"]))
     if parsers := loss_gate(manifest["sources"]):
         found.append(parsers)
     if decontamination := manifest.get("decontamination"):
@@ -85,4 +89,20 @@ def _damage_gate(sources: Iterable[dict[str, Any]]) -> Gate:
         "name": "Damaged records",
         "state": "amber" if much else "green",
         "detail": f"{damaged:,} of {records:,} records set aside as damaged",
+    }
+
+
+def _sample_gate(sources: Mapping[str, SourceSampleData]) -> Gate:
+    """Where other sources have less than is wanted of them, a large one can make up most of the tokenizer's sample."""
+    much = [
+        f"{name} is {share:.1%} of its sample and {wanted:.1%} of the mixture"
+        for name, (share, wanted) in sample_shares(sources).items()
+        if share > MAX_SAMPLE_RATIO * wanted
+    ]
+    return {
+        "name": "Tokenizer",
+        "state": "amber" if much else "green",
+        "detail": f"{', '.join(much)}; lower tokenizer.sample_bytes"
+        if much
+        else "no source has more than twice its share of the mixture in the sample it was trained on",
     }

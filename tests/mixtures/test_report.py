@@ -418,7 +418,10 @@ def test_tokenizer_shows_its_sample_and_its_fit_beside_a_reference(data: ReportD
             "lines_cut": 7,
             "lines_skipped": 0,
             "sha256": "ef" * 32,
-            "sources": {"wikipedia": {"wanted_bytes": 1_900_000, "bytes": 2_000_000, "documents": 88}},
+            "sources": {
+                "books": {"wanted_bytes": 4_750_000, "bytes": 500_000, "documents": 3},
+                "wikipedia": {"wanted_bytes": 250_000, "bytes": 1_500_000, "documents": 88},
+            },
         },
         "fertility": {
             "models": {
@@ -434,9 +437,11 @@ def test_tokenizer_shows_its_sample_and_its_fit_beside_a_reference(data: ReportD
     assert "wikipedia 1.00 kB 4.00 1.25 0.40 % 2.50 2.00 0.00 %" in text
     assert "de 1.00 kB 2.00 2.50 0.00 % 1.60 3.12 0.00 %" in text
     assert f"sample sha256 {'ef' * 32}" in text and f"reference sha256 {'01' * 32}" in text
-    assert "lines cut 7" in text and "wikipedia 1.90 MB 2.00 MB 88" in text
+    assert "lines cut 7" in text and "wikipedia 250 kB 1.50 MB 88 75.0 % 5.0 %" in text
+    assert "books 4.75 MB 500 kB 3 25.0 % 95.0 %" in text
     markdown = (tmp_path / "report.md").read_text("utf-8").splitlines()
     assert "| · en | 1.00 kB | 5.00 | 1.00 | 0.00 % | 4.00 | 1.25 | 0.00 % |" in markdown
+    assert "| wikipedia | 250 kB | 1.50 MB | 88 | 75.0 % | 5.0 % |" in markdown
     rows = table(tmp_path / "tables" / "fertility.csv")
     assert rows[1] == ["wikipedia", "", "tokenizer", "1000", "200", "250", "1", "4.0", "1.25", "0.004"]
     assert [row[:3] for row in rows[1:]] == [

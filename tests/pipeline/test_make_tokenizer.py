@@ -185,7 +185,7 @@ def test_the_sample_follows_the_shares_and_takes_no_more_than_there_is(tmp_path:
     (train,) = nodes[TOKENIZER].make()
     assert {s: x.wanted_bytes for s, x in train.descriptor.sources.items()} == {
         "books": 100_000,
-        "wikipedia": 60_000,
+        "wikipedia": 100_000,
     }
     done.markers[TOKENIZER] = [json.loads((tmp_path / execute(str(tmp_path), train)).read_text())]
     (fertility,) = nodes["tokenizer/fertility"].make()

@@ -53,11 +53,41 @@ def account(documents: int, damaged: int, **more: Any) -> dict[str, Any]:
     return {"steps": [step], "tokens": {"train": 9, "validation": 1}, **more}
 
 
+def sample(wanted: int, found: int) -> dict[str, int]:
+    """What was wanted and found of a source for the tokenizer's sample, in bytes."""
+    return {"wanted_bytes": wanted, "bytes": found, "documents": 1}
+
+
+def tokenizer_gate(**sources: dict[str, int]) -> Any:
+    manifest = {"sources": {}, "mixture": [], "models": {}, "tokenizer": {"sample": {"sources": sources}}}
+    (gate,) = [gate for gate in gates(manifest) if gate["name"] == "Tokenizer"]
+    return gate
+
+
+def test_a_source_with_more_than_twice_its_share_of_the_tokenizers_sample_needs_a_look() -> None:
+    gate = tokenizer_gate(books=sample(955, 5), github=sample(45, 45), arxiv=sample(0, 0))
+    assert gate == {
+        "name": "Tokenizer",
+        "state": "amber",
+        "detail": "github is 90.0% of its sample and 4.5% of the mixture; lower tokenizer.sample_bytes",
+    }
+
+
+def test_a_source_with_twice_its_share_of_the_tokenizers_sample_holds() -> None:
+    assert tokenizer_gate(books=sample(75, 25), github=sample(25, 25))["state"] == "green"
+
+
+def test_a_given_tokenizer_has_no_sample_to_judge() -> None:
+    manifest: dict[str, Any] = {"sources": {}, "mixture": [], "models": {}, "tokenizer": {"given": "a.model"}}
+    assert "Tokenizer" not in [gate["name"] for gate in gates(manifest)]
+
+
 def test_a_run_has_its_gates_in_order() -> None:
     manifest = {
         "sources": {"books": account(999, 2, **meter(characters=(900, 1_000, 100)))},
         "mixture": [{"source": "books", "epochs": 4.1}],
         "models": {},
+        "tokenizer": {"sample": {"sources": {"books": sample(10, 10)}}},
     }
     assert [(gate["name"], gate["state"]) for gate in gates(manifest)] == [
         ("Accounts", "green"),
@@ -65,11 +95,14 @@ def test_a_run_has_its_gates_in_order() -> None:
         ("Repetition", "amber"),
         ("Damaged records", "amber"),
         ("Validation", "green"),
+        ("Tokenizer", "green"),
         ("Parsers", "amber"),
     ]
 
 
 def test_one_damaged_record_in_a_thousand_holds() -> None:
-    manifest: dict[str, Any] = {"sources": {"books": account(999, 1)}, "mixture": [], "models": {}}
+    manifest: dict[str, Any] = {
+        "sources": {"books": account(999, 1)}, "mixture": [], "models": {}, "tokenizer": {"given": "a.model"}
+    }  # fmt: skip
     (damage,) = [gate for gate in gates(manifest) if gate["name"] == "Damaged records"]
     assert damage["state"] == "green" and damage["detail"] == "1 of 1,000 records set aside as damaged"
