@@ -102,7 +102,7 @@ def _sample_gate(sources: Mapping[str, SourceSampleData]) -> Gate:
     return {
         "name": "Tokenizer",
         "state": "amber" if much else "green",
-        "detail": f"{', '.join(much)}; lower tokenizer.sample_bytes"
+        "detail": f"{', '.join(much)}; set tokenizer.sample_bytes to what every source can fill"
         if much
         else "no source has more than twice its share of the mixture in the sample it was trained on",
     }
