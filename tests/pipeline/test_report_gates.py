@@ -69,7 +69,8 @@ def test_a_source_with_more_than_twice_its_share_of_the_tokenizers_sample_needs_
     assert gate == {
         "name": "Tokenizer",
         "state": "amber",
-        "detail": "github is 90.0% of its sample and 4.5% of the mixture; set tokenizer.sample_bytes to what every source can fill",
+        "detail": "github is 90.0% of its sample and 4.5% of the mixture; "
+        "set tokenizer.sample_bytes to what every source can fill",
     }
 
 
