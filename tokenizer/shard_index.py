@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import xxhash
+
 from tokenizer.order import SPLITS
 from tokenizer.shards import FORMAT_VERSION, ShardMetadata, TokenizerIdentity, one_line, shard_name
 
@@ -188,7 +190,7 @@ def _counts(values: object, where: str) -> tuple[int, ...]:
 def check_files(folder: Path, index: ShardIndex) -> None:
     """ValueError when a shard of the index is missing or has another size, or a shard lies there that is not in it.
 
-    No shard is opened.
+    Only shards without documents are opened: nothing is ever read of them, so this is where damage is found.
     """
     expected = {shard.name: shard.bytes for split in SPLITS for shard in index.splits.get(split, ())}
     with os.scandir(folder) as listed:
@@ -203,6 +205,21 @@ def check_files(folder: Path, index: ShardIndex) -> None:
                 f"{folder / name}: {found[name]} bytes, {expected[name]} in {INDEX_NAME}: "
                 "truncated or exchanged, copy it again or build the shards again"
             )
+    for split in SPLITS:
+        for shard in index.splits.get(split, ()):
+            check_without_documents(folder, shard)
+
+
+def check_without_documents(folder: Path, entry: ShardEntry) -> None:
+    """ValueError when a shard without record batches is not that of its entry: then all of its file is footer."""
+    if entry.batches.bytes:
+        return
+    with (folder / entry.name).open("rb") as stream:
+        found = hashlib.file_digest(stream, xxhash.xxh3_64).hexdigest()
+    if found != entry.batches.checksums[-1]:
+        raise ValueError(
+            f"{folder / entry.name}: not that of {INDEX_NAME}: copy it again or build the shards again"
+        )
 
 
 def write_index(folder: Path, index: ShardIndex) -> None:

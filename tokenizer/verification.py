@@ -12,7 +12,7 @@ import numpy as np
 
 from tokenizer.order import SPLITS
 from tokenizer.shard_checksums import batch_offsets
-from tokenizer.shard_index import INDEX_NAME, ShardIndex, check_files, read_index
+from tokenizer.shard_index import INDEX_NAME, ShardIndex, check_files, check_without_documents, read_index
 from tokenizer.shard_reader import TokenStream
 from tokenizer.shards import TokenizerIdentity, check_compatible
 
@@ -58,6 +58,8 @@ def _problems(stream: TokenStream, tokenizer: TokenizerIdentity) -> list[str]:
          "tokens outside the vocabulary", "documents with a negative part or row"), 0,
     )  # fmt: skip
     try:
+        for entry in stream.entries:
+            check_without_documents(stream.folder, entry)
         for start, batch in stream.batches():
             offsets = batch_offsets(batch)
             tokens = stream.slice(start, start + int(offsets[-1]))

@@ -160,7 +160,8 @@ def open_data(run: Path, config: Mapping[str, object], settings: TrainSettings) 
     training; a cap that the steps go beyond gives a message. A source of the mixture without a single row or with less
     than a millionth is left out, as is a source with shards that the mixture does not name; each gives a message.
     ValueError when nothing is left or less than a batch, when a shard is missing, cut or left over, or when the shards
-    were made with another tokenizer. No shard is opened: that is done when a batch wants it.
+    were made with another tokenizer. Shards are opened when a batch wants them; those without documents, which none
+    wants, are held against their checksum here.
     """
     tokenizer = run_tokenizer(run).identity
     asked = config.get("mixture", "llama1")

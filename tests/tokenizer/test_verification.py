@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.tokenizer.shard_folders import DOCUMENTS, TOKENIZER, make_folder
+from tokenizer.shard_index import check_files
 from tokenizer.verification import verify_shards
 
 
@@ -39,3 +42,19 @@ def test_a_damaged_shard_does_not_hide_another(tmp_path: Path) -> None:
         "train-00000-of-00003.arrow",
         "train-00002-of-00003.arrow",
     ]
+
+
+def test_a_flipped_byte_of_a_shard_without_documents_is_refused_when_it_is_opened_and_by_verify(
+    tmp_path: Path,
+) -> None:
+    index = make_folder(tmp_path, [DOCUMENTS, []])
+    paths = [tmp_path / name for name in ("train-00001-of-00002.arrow", "validation-00000-of-00001.arrow")]
+    contents = [path.read_bytes() for path in paths]
+    refused = [f"{path}: not that of index.json: copy it again or build the shards again" for path in paths]
+    check_files(tmp_path, index)
+    for place in (0, 50, len(contents[0]) // 2, len(contents[0]) - 1):
+        for path, good in zip(paths, contents, strict=True):
+            path.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+        assert verify_shards(tmp_path, "books", TOKENIZER) == refused
+        with pytest.raises(ValueError, match=refused[0]):
+            check_files(tmp_path, index)

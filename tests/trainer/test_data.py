@@ -121,6 +121,20 @@ def test_refuses_a_changed_token_at_its_batch(make_run: MakeRun) -> None:
             data.batch(step)
 
 
+def test_refuses_a_changed_byte_of_a_shard_that_no_batch_opens(
+    make_run: MakeRun, write_shards: Callable[[Path, str, list[str], list[str]], None]
+) -> None:
+    run = make_run()
+    write_shards(run, "books", ["she said nothing. " * 20] * 12, [])
+    opened(run)
+    path = run / "shards" / "books" / "validation-00000-of-00001.arrow"
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"validation-00000-of-00001\.arrow: not that of index\.json"):
+        opened(run)
+
+
 def test_refuses_missing_and_left_over_shards(make_run: MakeRun) -> None:
     run = make_run()
     path = run / "shards" / "books" / "train-00000-of-00001.arrow"
