@@ -10,6 +10,7 @@ in any run.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import shutil
@@ -73,7 +74,7 @@ class BaseRun:
 
     @classmethod
     def open(cls, folder: str) -> BaseRun:
-        """ValueError when the folder holds no finished run of this format."""
+        """ValueError when the folder holds no finished run of this format, or its configuration was changed since."""
         path = files.join(run_folder(folder), MANIFEST)
         manifest = files.read_json(path)
         if manifest.get("format_version") != FORMAT_VERSION:
@@ -81,8 +82,12 @@ class BaseRun:
                 f"{path}: format {manifest.get('format_version')}, this is {FORMAT_VERSION}; run again"
             )
         with files.open_binary(files.join(folder, CONFIG)) as stream:
-            config = yaml.safe_load(stream.read())
-        return cls(folder, manifest, config, files.sha256_of(path).sha256)
+            content = stream.read()
+        if hashlib.sha256(content).hexdigest() != manifest["config_sha256"]:
+            raise ValueError(
+                f"{files.join(folder, CONFIG)}: not that of {MANIFEST}; put back the one that the run wrote"
+            )
+        return cls(folder, manifest, yaml.safe_load(content), files.sha256_of(path).sha256)
 
     def written(self, prefix: str) -> dict[str, Written]:
         """path -> what stands there, of all files whose path begins with `prefix`, in the order of their paths."""

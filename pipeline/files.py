@@ -133,7 +133,7 @@ def read_json(path: str) -> Any:
     with open_binary(path) as stream:
         try:
             return json.loads(stream.read())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not JSON ({error}); delete it and run again") from error
 
 

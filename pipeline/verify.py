@@ -20,25 +20,29 @@ from pipeline import files
 from pipeline.collect_report import run_folder
 from pipeline.key_files import Uint64s
 from pipeline.make_tokenizer import TOKENIZER_PATH
-from pipeline.manifest import MANIFEST
+from pipeline.manifest import CONFIG, MANIFEST
 from pipeline.parts import count_rows, read_documents
 from pipeline.validation_split import CandidateKeys, near_copy_keys
 from tokenizer.encoding import Encoder
 from tokenizer.order import SPLITS
+from tokenizer.sentencepiece_model import SPACE
 from tokenizer.shard_index import read_index
-from tokenizer.shard_reader import TokenStream
+from tokenizer.shard_reader import DocumentAt, TokenStream
 from tokenizer.verification import verify_shards
 
-ROUND_TRIPS = 16  # documents of each source and split whose text is encoded and decoded again
+# Of each source and split, by their place in the tokens, and as many by their number: documents whose text is encoded
+# and decoded again.
+ROUND_TRIPS = 16
 
 
 def _files(folder: str, manifest: dict[str, Any]) -> Iterator[str]:
-    for path, expected in manifest["files"].items():
+    digests = {path: expected["sha256"] for path, expected in manifest["files"].items()}
+    for path, expected in {CONFIG: manifest["config_sha256"], **digests}.items():
         full = files.join(folder, path)
         if not files.exists(full):
             yield f"{path} is missing"
-        elif (found := files.sha256_of(full)).sha256 != expected["sha256"]:
-            yield f"{path} has changed: SHA-256 {found.sha256[:12]}, expected {expected['sha256'][:12]}"
+        elif (found := files.sha256_of(full)).sha256 != expected:
+            yield f"{path} has changed: SHA-256 {found.sha256[:12]}, expected {expected[:12]}"
     for path in sorted(Path(folder, "shards").rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in manifest["files"]:
@@ -173,9 +177,7 @@ def _round_trips(folder: str, manifest: dict[str, Any]) -> Iterator[str]:
     for source in manifest["sources"]:
         parts = _parts(manifest, source)
         for split, stream in _streams(folder, source).items():
-            count = min(ROUND_TRIPS, stream.documents)
-            for number in range(count):
-                found = stream.document_at(len(stream) * number // count)
+            for found in _sample(stream):
                 where = f"{source}: {split} document {found.id}"
                 if found.part >= len(parts):
                     yield f"{where} is of part {found.part}, which does not exist"
@@ -186,8 +188,22 @@ def _round_trips(folder: str, manifest: dict[str, Any]) -> Iterator[str]:
                     yield f"{where} is not in row {found.row} of {parts[found.part]}"
                 elif not np.array_equal(encoder.encode(document[1]), tokens):
                     yield f"{where} has other tokens than its text"
-                elif encoder.decode(tokens) != document[1]:
+                elif encoder.decode(tokens) != document[1].replace(SPACE, " "):
                     yield f"{where} does not give its text back"
+
+
+def _sample(stream: TokenStream) -> Iterator[DocumentAt]:
+    """Documents spread over the tokens, which meets the long ones, and over the documents, which meets the short ones;
+    none twice."""
+    count = min(ROUND_TRIPS, stream.documents)
+    numbers = [stream.documents * n // count for n in range(count)]
+    ends = np.cumsum([size for entry in stream.entries for size in entry.batches.documents])
+    places = [(int(np.searchsorted(ends, number, side="right")), number) for number in numbers]
+    found = [
+        *(stream.document_at(len(stream) * n // count) for n in range(count if len(stream) else 0)),
+        *(stream.document_of(b, number - int(ends[b - 1] if b else 0)) for b, number in places),
+    ]
+    yield from dict.fromkeys(found)
 
 
 def _document(path: str, row: int) -> tuple[str, str] | None:
@@ -211,9 +227,33 @@ CHECKS: dict[str, Callable[[str, dict[str, Any]], Iterator[str]]] = {
 }
 
 
+# Sections of the manifest that the checks read, and what is in each of their rows.
+SECTIONS: dict[str, dict[str, type]] = {
+    "files": {"sha256": str},
+    "sources": {"documents": int, "tokens": dict, "steps": list},
+}
+
+
+def _manifest(path: str) -> dict[str, Any]:
+    """ValueError when the file is no manifest."""
+    manifest = files.read_json(path)
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("config_sha256"), str):
+        raise ValueError(f"{path}: not the manifest of a run; copy it again or run again")
+    for section, kinds in SECTIONS.items():
+        rows = manifest.get(section)
+        if not isinstance(rows, dict) or not all(
+            isinstance(row, dict) and all(isinstance(row.get(key), kind) for key, kind in kinds.items())
+            for row in rows.values()
+        ):
+            raise ValueError(
+                f"{path}: {section} is no such section of a manifest; copy it again or run again"
+            )
+    return manifest
+
+
 def problems_of(folder: str) -> dict[str, list[str]]:
-    """For each check the problems found, one line each."""
-    manifest = files.read_json(files.join(folder, MANIFEST))
+    """For each check the problems found, one line each. ValueError when there is no manifest to check against."""
+    manifest = _manifest(files.join(folder, MANIFEST))
     found: dict[str, list[str]] = {}
     for name, check in CHECKS.items():
         try:

@@ -1,8 +1,8 @@
 """Ids of texts by a table of words: exactly SentencePiece's, in plain Python, where gigatoken cannot be installed.
 
-A piece of a LLaMA-like model never holds a space after another character, and never a line end (`tokenizer.model`
-checks it). So no merge crosses the border before a space or around a line end: the ids of a text are the ids of its
-words one after the other. Words come back often, so their ids are kept in a table.
+A piece of a LLaMA-like model never holds a space after another character, and never a line end
+(`tokenizer.sentencepiece_model` checks it). So no merge crosses the border before a space or around a line end: the ids
+of a text are the ids of its words one after the other. Words come back often, so their ids are kept in a table.
 """
 
 from __future__ import annotations

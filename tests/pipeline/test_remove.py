@@ -65,6 +65,16 @@ def gone(finished: Path, lists: dict[str, str], tmp_path_factory: pytest.TempPat
     return run
 
 
+def test_a_run_whose_configuration_was_changed_is_no_base(finished: Path, tmp_path: Path) -> None:
+    for name in ("manifest.json", "config.yaml"):
+        shutil.copy(finished / name, tmp_path)
+    assert BaseRun.open(str(tmp_path)).config["seed"] == 42
+    with (tmp_path / "config.yaml").open("ab") as stream:
+        stream.write(b"#\n")
+    with pytest.raises(ValueError, match=r"config\.yaml: not that of manifest\.json; put back the one"):
+        BaseRun.open(str(tmp_path))
+
+
 def rows(run: Path, source: str) -> list[dict[str, Any]]:
     return [
         row

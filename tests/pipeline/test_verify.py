@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import files
-from pipeline.verify import problems_of
+from pipeline.verify import _sample, problems_of
+from tests.tokenizer.shard_folders import make_folder
 from tokenizer.encoding import Encoder
 from tokenizer.order import SPLITS
 from tokenizer.shard_index import ShardEntry, ShardIndex, read_index, write_index
+from tokenizer.shard_reader import TokenStream
 from tokenizer.shard_writer import token_batch, write_shard
 from tokenizer.shards import ShardMetadata
 
@@ -37,6 +39,7 @@ def run(finished: Path, tmp_path: Path) -> Path:
     """A copy of a finished run that may be damaged."""
     for name in ("documents", "shards", "tokenizer"):
         shutil.copytree(finished / name, tmp_path / "run" / name)
+    shutil.copy(finished / "config.yaml", tmp_path / "run")
     manifest = json.loads((finished / "manifest.json").read_text())
     kept = ("documents/", "shards/", "tokenizer/")
     manifest["files"] = {p: w for p, w in manifest["files"].items() if p.startswith(kept)}
@@ -69,7 +72,7 @@ def rebuild(run: Path, source: str, change: Callable[[dict[str, Rows]], None]) -
     change(splits)
     for split, rows_of_split in splits.items():
         path = folder / index.splits[split][0].name
-        tokens, ids, parts, rows = zip(*rows_of_split, strict=True)
+        tokens, ids, parts, rows = zip(*rows_of_split, strict=True) if rows_of_split else [()] * 4
         arrays = [np.array(document, np.uint16) for document in tokens]
         batch = token_batch(arrays, ids, parts, rows, index.tokenizer.vocabulary_size)
         with path.open("wb") as stream:
@@ -149,11 +152,7 @@ def test_finds_near_copies_across_sources(run: Path) -> None:
 
     rebuild(run, "c4", replace)
     ((part, row),) = place
-    path = sorted((run / "documents" / "c4").iterdir())[part]
-    table = pq.read_table(path)
-    texts = table["text"].to_pylist()
-    texts[row] = near
-    pq.write_table(table.set_column(2, table.schema.field(2), pa.array(texts, pa.large_string())), path)
+    set_text(run, "c4", part, row, near)
     accept(run)
     found = found_in(run)
     assert list(found) == [NEAR]
@@ -172,6 +171,87 @@ def test_finds_tokens_that_are_not_those_of_the_text(run: Path) -> None:
     found = found_in(run)
     assert set(found) == {ROUND_TRIP}
     assert found[ROUND_TRIP][0].endswith("has other tokens than its text")
+
+
+def set_text(run: Path, source: str, part: int, row: int, text: str) -> None:
+    path = sorted((run / "documents" / source).iterdir())[part]
+    table = pq.read_table(path)
+    texts = table["text"].to_pylist()
+    texts[row] = text
+    pq.write_table(table.set_column(2, table.schema.field(2), pa.array(texts, pa.large_string())), path)
+
+
+def test_a_text_with_the_mark_of_a_space_comes_back_with_a_blank(run: Path) -> None:
+    """SentencePiece takes U+2581 for a space, so a text that shows it is no fault."""
+    text = "\u2581Pieces\u2581are written \u2581so."
+    encoder = Encoder(run / "tokenizer" / "tokenizer.model")
+    place: list[tuple[int, int]] = []
+
+    def replace(splits: dict[str, Rows]) -> None:
+        _, id, part, row = splits["train"][0]
+        place.append((part, row))
+        splits["train"][0] = (encoder.encode(text).tolist(), id, part, row)
+
+    rebuild(run, "books", replace)
+    set_text(run, "books", *place[0], text)
+    accept(run)
+    assert found_in(run) == {}
+    set_text(run, "books", *place[0], text + "\u2581")  # that last one is not in the tokens
+    accept(run)
+    assert found_in(run)[ROUND_TRIP][0].endswith("has other tokens than its text")
+
+
+def test_finds_a_changed_configuration(run: Path) -> None:
+    config = run / "config.yaml"
+    config.write_bytes(config.read_bytes().replace(b"seed: 42", b"seed: 43"))
+    ((name, (problem,)),) = found_in(run).items()
+    assert name == FILES and problem.startswith("config.yaml has changed: SHA-256 ")
+    config.unlink()
+    assert found_in(run) == {FILES: ["config.yaml is missing"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("[1]", "not the manifest of a run"),
+        ('"a"', "not the manifest of a run"),
+        ("{}", "not the manifest of a run"),
+        ('{"config_sha256": "ab", "files": 3}', "files is no such section of a manifest"),
+        ('{"config_sha256": "ab", "files": {"a": {"sha256": 3}}}', "files is no such section of a manifest"),
+        ('{"config_sha256": "ab", "files": {}, "sources": {"c4": 1}}', "sources is no such section"),
+    ],
+)
+def test_a_manifest_that_is_none_is_one_line(tmp_path: Path, content: str, problem: str) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(ValueError, match=f"^{tmp_path}/manifest.json: {problem}") as error:
+        problems_of(str(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+def test_finds_a_flipped_byte_of_a_shard_without_documents(run: Path) -> None:
+    def none_held_out(splits: dict[str, Rows]) -> None:
+        splits["train"] += splits["validation"]
+        splits["validation"] = []
+
+    rebuild(run, "books", none_held_out)
+    path = run / "shards" / "books" / "validation-00000-of-00001.arrow"
+    good = path.read_bytes()
+    path.write_bytes(good[:40] + bytes([good[40] ^ 1]) + good[41:])
+    accept(run)
+    assert found_in(run)[SHARDS] == [
+        f"{path}: not that of index.json: copy it again or build the shards again"
+    ]
+
+
+def test_takes_long_and_short_documents_and_none_twice(tmp_path: Path) -> None:
+    long, short = [1, *[7] * 10_000, 2], [[1, n, 2] for n in range(10, 42)]
+    stream = TokenStream(tmp_path, make_folder(tmp_path, [[long, *short[:16]], short[16:]]), "train")
+    found = [document.id for document in _sample(stream)]
+    assert found == ["d0", *(f"d{33 * n // 16}" for n in range(1, 16))]
+    same = TokenStream(tmp_path / "same", make_folder(tmp_path / "same", [[[1, 5, 2]] * 4]), "train")
+    assert [document.id for document in _sample(same)] == ["d0", "d1", "d2", "d3"]
+    empty = TokenStream(tmp_path / "empty", make_folder(tmp_path / "empty", [[]]), "train")
+    assert list(_sample(empty)) == []
 
 
 def _text(run: Path, source: str, number: int) -> str:
