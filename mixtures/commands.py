@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
-import yaml
 
 from mixtures.mixture import Mixture, load_mixture, parse_count, plan_mixture
+from mixtures.outside_yaml import parse_yaml, shown
 from mixtures.planner import MixturePlan, PlannedSource
 from mixtures.published import (
     LLAMA1,
@@ -152,7 +152,9 @@ def budget_tokens(written: str) -> int:
 def _mixture(name: str | None, config: Mapping[str, object]) -> Mixture:
     given = name if name is not None else config.get("mixture", LLAMA1)
     if not isinstance(given, str | Mapping):
-        raise ValueError(f"mixture: {given!r} is neither a name nor a table: correct config.yaml of the run")
+        raise ValueError(
+            f"mixture: {shown(given)} is neither a name nor a table: correct config.yaml of the run"
+        )
     return load_mixture(given)
 
 
@@ -217,9 +219,9 @@ def _read(path: Path) -> bytes:
 def _config(run: Path) -> Mapping[str, object]:
     path = run / "config.yaml"
     try:
-        found = yaml.safe_load(_read(path))
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())}): run it again") from error
+        found = parse_yaml(_read(path))
+    except ValueError as error:
+        raise ValueError(f"{path}: not YAML ({error}): run it again") from error
     return found if isinstance(found, dict) else {}
 
 

@@ -23,8 +23,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
+from mixtures.outside_yaml import parse_yaml, shown
 from mixtures.planner import MixturePlan, plan_sources
 from mixtures.published import llama1_table
 
@@ -38,6 +37,7 @@ SUM_TOLERANCE = 1e-6
 SAME_EPOCHS = 0.005  # a budget that reads as often as asked, to half a per cent, is not worth a warning
 MAX_FILE_BYTES = 1 << 20
 MAX_COUNT = 10**18
+MAX_COUNT_CHARACTERS = 100  # of a count as text
 SUFFIXES = {"": 0, "K": 3, "M": 6, "B": 9, "G": 9, "T": 12}
 
 
@@ -155,13 +155,13 @@ def _mixture(table: Mapping[str, object], where: str) -> Mixture:
     if kinds:
         for key in table:
             if key not in (kind, CAPS):
-                near = difflib.get_close_matches(str(key), [*KINDS, CAPS], 1)
+                near = difflib.get_close_matches(shown(key).strip("'"), [*KINDS, CAPS], 1)
                 advice = f"did you mean {near[0]}?" if near else f"only {kind} and {CAPS} may stand here"
-                raise ValueError(f"{where}: unknown key {key!r}: {advice}")
+                raise ValueError(f"{where}: unknown key {shown(key)}: {advice}")
     if not isinstance(rows, Mapping) or not rows:
         raise ValueError(f"{where}: {kind}: expected a table, for example {EXAMPLE}")
     numbers = {
-        _known(source, where): _positive(number, f"{where}: {source}: {kind}")
+        (name := _known(source, where)): _positive(number, f"{where}: {name}: {kind}")
         for source, number in rows.items()
     }
     total = math.fsum(numbers.values())
@@ -188,26 +188,26 @@ def _known(source: object, where: str) -> str:
     known = list(llama1_table())
     if source in known:
         return str(source)
-    near = difflib.get_close_matches(str(source), known, 1)
+    near = difflib.get_close_matches(shown(source).strip("'"), known, 1)
     advice = f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}"
-    raise ValueError(f"{where}: unknown source {source!r}: {advice}")
+    raise ValueError(f"{where}: unknown source {shown(source)}: {advice}")
 
 
 def _positive(number: object, where: str) -> float:
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= MAX_COUNT:
-        raise ValueError(f"{where} {number!r}: give a positive number, or leave it out")
+        raise ValueError(f"{where} {shown(number)}: give a positive number, or leave it out")
     return float(number)
 
 
 def _read_yaml(path: Path) -> Mapping[str, object]:
+    with path.open("rb") as stream:
+        text = stream.read(MAX_FILE_BYTES + 1)
+    if len(text) > MAX_FILE_BYTES:
+        raise ValueError(f"{path}: over {MAX_FILE_BYTES} bytes: not a mixture")
     try:
-        with path.open("rb") as stream:
-            text = stream.read(MAX_FILE_BYTES + 1)
-        if len(text) > MAX_FILE_BYTES:
-            raise ValueError(f"{path}: over {MAX_FILE_BYTES} bytes: not a mixture")
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())}): correct it") from error
+        content = parse_yaml(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: not YAML ({error}): correct it") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected a table, for example {EXAMPLE}")
     return content
@@ -218,12 +218,20 @@ def parse_count(given: object) -> int:
 
     ValueError when it is not a whole number from 0 to 10^18.
     """
-    text = str(given).strip().replace("_", "")
-    suffix = text[-1:].upper() if text[-1:].isalpha() else ""
-    try:
-        value = Decimal(text[: len(text) - len(suffix)]).scaleb(SUFFIXES[suffix])
-        if 0 <= value <= MAX_COUNT and value == value.to_integral_value():
-            return int(value)
-    except (DecimalException, KeyError):
-        pass
-    raise ValueError(f"{given!r} is not a whole number up to 10^18: write 20M, 1.4T or 1000000, for example")
+    if isinstance(given, int | float | str) and not _over(given):
+        text = str(given).strip().replace("_", "")
+        suffix = text[-1:].upper() if text[-1:].isalpha() else ""
+        try:
+            value = Decimal(text[: len(text) - len(suffix)]).scaleb(SUFFIXES[suffix])
+            if 0 <= value <= MAX_COUNT and value == value.to_integral_value():
+                return int(value)
+        except (DecimalException, KeyError):
+            pass
+    raise ValueError(
+        f"{shown(given)} is not a whole number up to 10^18: write 20M, 1.4T or 1000000, for example"
+    )
+
+
+def _over(given: int | float | str) -> bool:
+    """Whether it is not even worth reading: Python refuses to write out a number of thousands of digits."""
+    return len(given) > MAX_COUNT_CHARACTERS if isinstance(given, str) else abs(given) > MAX_COUNT

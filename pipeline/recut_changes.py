@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
+from mixtures.outside_yaml import parse_yaml
 from pipeline.curate import READ, NamedStage
 from pipeline.decontamination import STEP as DECONTAMINATE
 from pipeline.derived_run import BaseRun
@@ -53,8 +52,8 @@ def parse_changes(overrides: Sequence[str]) -> list[Change]:
                 "sources.SOURCE.steps.STEP.PARAMETER=VALUE; for anything else use llama-corpus run"
             )
         try:
-            changes.append(Change(names[1], names[3], names[4], yaml.safe_load(value)))
-        except yaml.YAMLError as error:
+            changes.append(Change(names[1], names[3], names[4], parse_yaml(value)))
+        except ValueError as error:
             raise UsageError(f"--set {override}: the value is not YAML") from error
     if not changes:
         raise UsageError("nothing is to be changed; name a threshold with --set")

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from mixtures.mixture import parse_count
+from mixtures.outside_yaml import parse_yaml, shown
 from stages.document import SOURCES
 
 TRAIN, NONE = "train", "none"
@@ -106,11 +107,11 @@ def load_settings(path: str, overrides: Sequence[str] = ()) -> Settings:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            raw = yaml.safe_load(file)
+            raw = parse_yaml(file)
     except OSError as error:
         raise UsageError(f"cannot read the configuration {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not YAML: {error}") from error
     if not isinstance(raw, dict):
         raise UsageError(f"{path} holds no settings; see examples/demo.yaml for the shape")
     for override in overrides:
@@ -129,8 +130,8 @@ def _set(raw: dict[str, Any], override: str) -> None:
         if not isinstance(place, dict):
             raise UsageError(f"--set {override}: {parent} is not a section")
     try:
-        place[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+        place[last] = parse_yaml(value)
+    except ValueError as error:
         raise UsageError(f"--set {override}: the value is not YAML") from error
 
 
@@ -146,11 +147,13 @@ def check_keys(given: Any, known: Iterable[str], where: str) -> Mapping[str, Any
     if given is None:
         return {}
     if not isinstance(given, dict):
-        raise UsageError(f"{where}: expected a section with keys, found {given!r}")
+        raise UsageError(f"{where}: expected a section with keys, found {shown(given)}")
     names = list(known)
     for key in given:
         if key not in names:
-            raise UsageError(f"{where}: unknown key {key!r}; {nearest(str(key), names)}")
+            written = shown(key)
+            near = nearest(written.strip("'"), names)
+            raise UsageError(f"{where}: unknown key {written}; {near}")
     return given
 
 
@@ -167,7 +170,7 @@ def _strings(value: Any, where: str) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-        raise UsageError(f"{where}: expected a list of texts, found {value!r}")
+        raise UsageError(f"{where}: expected a list of texts, found {shown(value)}")
     return tuple(value)
 
 
@@ -184,19 +187,19 @@ def _whole(value: Any, where: str, minimum: int = 0) -> int:
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from error
     if number < minimum:
-        raise UsageError(f"{where}: must be at least {minimum}, found {value!r}")
+        raise UsageError(f"{where}: must be at least {minimum}, found {shown(value)}")
     return number
 
 
 def _fraction(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise UsageError(f"{where}: expected a number from 0 to below 1, found {value!r}")
+        raise UsageError(f"{where}: expected a number from 0 to below 1, found {shown(value)}")
     return float(value)
 
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not value:
-        raise UsageError(f"{where}: expected a text, found {value!r}")
+        raise UsageError(f"{where}: expected a text, found {shown(value)}")
     return value
 
 
@@ -237,12 +240,14 @@ def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
     default = Settings(folder, sources)
     mixture = given.get("mixture", default.mixture)
     if not isinstance(mixture, str | dict):
-        raise UsageError(f"{name}: mixture: expected a name, a file or a table of shares, found {mixture!r}")
+        raise UsageError(
+            f"{name}: mixture: expected a name, a file or a table of shares, found {shown(mixture)}"
+        )
     removed = given.get("removed_characters", default.removed_characters)
     decontaminate = given.get("decontaminate", default.decontaminate)
     if decontaminate is not None and decontaminate not in DECONTAMINATE:
         raise UsageError(
-            f"{name}: decontaminate: expected one of {', '.join(DECONTAMINATE)}, found {decontaminate!r}"
+            f"{name}: decontaminate: expected one of {', '.join(DECONTAMINATE)}, found {shown(decontaminate)}"
         )
     model = tokenizer.get("model")
     reference = tokenizer.get("reference")

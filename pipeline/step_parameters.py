@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from mixtures.outside_yaml import shown
 from pipeline.model_files import MODEL_FIELDS
 from pipeline.settings import UsageError, nearest
 from stages.sources.common_crawl import CommonCrawl
@@ -33,7 +34,7 @@ def with_parameters(step: Any, parameters: Mapping[str, Any], where: str) -> Any
     model_field, model_setting = MODEL_FIELDS.get(type(step), ("", ""))
     for name, value in parameters.items():
         if name not in fields:
-            raise UsageError(f"{where}: unknown parameter {name!r}; {nearest(name, fields)}")
+            raise UsageError(f"{where}: unknown parameter {shown(name)}; {nearest(name, fields)}")
         if name == model_field:
             raise UsageError(f"{where}.{name} cannot be set here; set {model_setting}")
         if (type(step), name) in FIXED:
@@ -57,10 +58,10 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
     if get_origin(kind) is Literal:
         if value in choices:
             return value
-        raise UsageError(f"{where}: expected one of {', '.join(map(str, choices))}, found {value!r}")
+        raise UsageError(f"{where}: expected one of {', '.join(map(str, choices))}, found {shown(value)}")
     if get_origin(kind) in (tuple, frozenset) and (choices[0] is str or get_origin(choices[0]) is Literal):
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            raise UsageError(f"{where}: expected a list of texts, found {value!r}")
+            raise UsageError(f"{where}: expected a list of texts, found {shown(value)}")
         return get_origin(kind)(_typed(v, choices[0], where) for v in value)
     if get_origin(kind) in (Union, UnionType):
         if value is None and NoneType in choices:
@@ -71,7 +72,7 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
         raise UsageError(f"{where} cannot be set in a configuration")
     right = isinstance(value, int | float) if kind is float else isinstance(value, kind)
     if not right or (kind is not bool and isinstance(value, bool)) or (kind is int and value < 0):
-        raise UsageError(f"{where}: expected {expected[kind]}, found {value!r}")
+        raise UsageError(f"{where}: expected {expected[kind]}, found {shown(value)}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f"{where}: expected a finite number, found {value!r}")
+        raise UsageError(f"{where}: expected a finite number, found {shown(value)}")
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mixtures.mixture import Mixture, load_mixture, parse_count, plan_mixture
 from mixtures.published import llama1_table
@@ -106,6 +107,47 @@ def test_names_file_and_key_of_what_is_wrong(tmp_path: Path) -> None:
         assert "give a positive number" in error_of({"books": wrong})
         if wrong is not None:
             assert "max_epochs" in error_of({"books": 1, "max_epochs": wrong})
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("books: 0.5\nc4: 0.5\nbooks: 0.1\n")
+    found = error_of(path)
+    assert found.startswith(f"{path}: not YAML (the key 'books' stands twice") and found.endswith(
+        "): correct it"
+    )
+    assert "line 3" in found and "\n" not in found
+
+
+# Four levels of 30 aliases: a value whose text is a thousand times as long as the file.
+BOMB = "[&a [" + "y, " * 30 + "], &b [" + "*a, " * 30 + "], &c [" + "*b, " * 30 + "], [" + "*c, " * 30 + "]]"
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["books: BOMB", "weights: BOMB", "weights: {books: BOMB}", "books: 1\nmax_epochs: BOMB", "BOMB: 1"],
+)
+def test_nested_aliases_are_refused_in_a_short_line(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(table.replace("BOMB", BOMB))
+    assert error_of(path).startswith(f"{path}: ") and len(error_of(path)) < len(str(path)) + 500
+
+
+def test_only_numbers_and_texts_are_counts() -> None:
+    for wrong in (yaml.safe_load(BOMB), 10**60_000, "1" * 10**6, {"tokens": 1}):
+        with pytest.raises(ValueError, match="is not a whole number up to") as error:
+            parse_count(wrong)
+        assert len(str(error.value)) < 500
+
+
+def test_a_number_of_thousands_of_digits_is_refused_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("books: " + "9" * 60_000)
+    assert error_of(path).startswith(f"{path}: not YAML (Exceeds the limit")
+    path.write_text("books: 0x" + "9" * 60_000)
+    assert error_of(path) == (
+        f"{path}: books: shares a number of thousands of digits: give a positive number, or leave it out"
+    )
 
 
 def test_renormalises_over_what_is_present() -> None:

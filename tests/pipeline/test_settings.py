@@ -51,6 +51,37 @@ def test_mistakes_are_named_with_the_way_out(tmp_path: Path, text: str, message:
     assert "\n" not in str(error.value)
 
 
+# Four levels of 30 aliases: a value whose text is a thousand times as long as the file.
+BOMB = "[&a [" + "y, " * 30 + "], &b [" + "*a, " * 30 + "], &c [" + "*b, " * 30 + "], [" + "*c, " * 30 + "]]"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "tokens",
+        "seed",
+        "mixture",
+        "recipe",
+        "decontaminate",
+        "tokenizer",
+        "shards: {validation_fraction",
+        "sources",
+        "sources: {books: {inputs",
+        "sources: {commoncrawl: {inputs: [a], steps: {keep_length: {min_characters",
+    ],
+)
+def test_nested_aliases_are_refused_in_a_short_line(tmp_path: Path, key: str) -> None:
+    text = f"{key}: {BOMB}{'}' * key.count('{')}\n"
+    with pytest.raises(UsageError) as error:
+        resolve(settings(tmp_path, text if key.startswith("sources") else MINIMAL + text))
+    assert len(str(error.value)) < len(str(tmp_path)) + 500 and "\n" not in str(error.value)
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is not YAML: the key 'seed' stands twice .*line 3"):
+        settings(tmp_path, MINIMAL + "seed: 1\nseed: 2\n")
+
+
 def test_overrides_reach_nested_keys(tmp_path: Path) -> None:
     found = settings(tmp_path, MINIMAL, "tokenizer.vocabulary=8000", "tokens=20M", "mixture={books: 1}")
     assert (found.tokenizer.vocabulary, found.tokens, found.mixture) == (8000, 20_000_000, {"books": 1})
