@@ -28,11 +28,17 @@ from typing import Any, BinaryIO
 
 MAX_LINE_BYTES = 1 << 20  # the longest of the shared excerpts has 7 kB, a RACE passage 10 kB; our choice
 MAX_FILE_BYTES = 1 << 28  # 256 MiB: all of MMLU is 10 MB; our choice
+MAX_CHOICES = 100  # of an item; the shared excerpts have 4 at most; our choice
+# Of what stands before a text. Its last 12 words are searched for: in the shared excerpts 142 characters at most. Our
+# choice, as is the next: of all texts of an item, in which a continuation stands once for each option.
+MAX_LEAD_CHARACTERS = 1_000
+MAX_ITEM_CHARACTERS = 1 << 22
 QUESTION, PASSAGE = "question", "passage"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PARTS = re.compile(r"^(Passage|Context|Question|Choices|Answer):[ \t]*", re.MULTILINE)
 _VERDICTS = ("yes", "no", "true", "false")
+_TO_A_BLANK = re.compile(r"\S*\s*")
 _CALCULATOR = re.compile(r"<<[^<>\n]*>>")
 
 
@@ -40,7 +46,8 @@ _CALCULATOR = re.compile(r"<<[^<>\n]*>>")
 class BenchmarkText:
     """One text of an item. `item` is the number of its line, from 1; (benchmark, item, part) is unique.
 
-    `lead` is what stands before the text in the item: the question before a choice, searched for as one with it.
+    `lead` is what stands before the text in the item, of a long one the end: the question before a choice, searched for
+    as one with it.
     """
 
     benchmark: str
@@ -77,12 +84,26 @@ def read_benchmark(stream: BinaryIO, path: str) -> Iterator[BenchmarkText]:
             raise ValueError(f"{path}: over {MAX_FILE_BYTES} bytes, so no benchmark; name another file")
         if not line.strip():
             continue
+        characters = 0
         for part, text, lead in _texts(_item(line, where), where):
+            characters += len(text)
+            if characters > MAX_ITEM_CHARACTERS:
+                raise ValueError(
+                    f"{where}: its texts have over {MAX_ITEM_CHARACTERS} characters; cut the item or leave it out"
+                )
             if text.strip():
                 found = True
-                yield BenchmarkText(name, number, part, text.strip(), lead.strip())
+                yield BenchmarkText(name, number, part, text.strip(), _end_of(lead.strip()))
     if not found:
         raise ValueError(f"{path}: holds no item; name a file of JSON lines")
+
+
+def _end_of(lead: str) -> str:
+    """The last whole words of a lead."""
+    if len(lead) <= MAX_LEAD_CHARACTERS:
+        return lead
+    cut = lead[-MAX_LEAD_CHARACTERS - 1 :]
+    return _TO_A_BLANK.sub("", cut, count=1)
 
 
 def _item(line: bytes, where: str) -> Mapping[str, Any]:
@@ -158,6 +179,8 @@ def _strings(item: Mapping[str, Any], key: str, where: str) -> list[str]:
     values = item[key]
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError(f"{where}: {key} is no list of texts; see docs/decontamination.md for the shapes")
+    if len(values) > MAX_CHOICES:
+        raise ValueError(f"{where}: {key} has over {MAX_CHOICES} texts; cut the item or leave it out")
     return [_whole(value, key, where) for value in values]
 
 

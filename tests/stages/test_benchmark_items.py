@@ -77,6 +77,43 @@ def test_contexts_are_continued_and_other_sets_are_plain_texts() -> None:
     ]
 
 
+def test_of_a_long_lead_the_last_whole_words_are_kept() -> None:
+    lead = "x" * 50 + " word" * 400
+    (_, _, _, whole), (_, _, kept, _) = read({"context": lead, "continuation": "end"})
+    assert whole == lead
+    assert kept == ("word " * 200).strip()
+    (_, (_, _, kept, _)) = read({"context": lead + "s", "continuation": "end"})
+    assert kept == ("word " * 199) + "words"
+    (_, (_, _, kept, _)) = read({"context": "y " + "x" * 1_001, "continuation": "end"})
+    assert kept == ""
+    (_, (_, _, kept, _)) = read({"context": "y " + "x" * 998, "continuation": "end"})
+    assert kept == "y " + "x" * 998
+
+
+def test_an_item_may_have_a_hundred_choices_and_no_more() -> None:
+    assert len(read({"query": "q?", "choices": ["so"] * 100})) == 101
+    assert len(read({"context_options": ["so"] * 100, "continuation": "x"})) == 200
+    for item in (
+        {"query": "q?", "choices": ["so"] * 101},
+        {"context_options": ["so"] * 101, "continuation": "x"},
+    ):
+        with pytest.raises(
+            ValueError, match=r"^dir/set.jsonl line 1: \w+ has over 100 texts; cut the item"
+        ) as error:
+            read(item)
+        assert "\n" not in str(error.value)
+
+
+def test_a_line_makes_no_more_text_than_four_million_characters() -> None:
+    """A continuation stands once for each option."""
+    item = {"context_options": ["so"] * 100, "continuation": "x" * 50_000}
+    with pytest.raises(
+        ValueError, match=r"^dir/set.jsonl line 1: its texts have over 4194304 characters; cut"
+    ):
+        read(item)
+    assert sum(len(text) for _, _, _, text in read({**item, "continuation": "x" * 40_000})) == 4_000_200
+
+
 def test_items_are_numbered_by_their_lines() -> None:
     found = list(read_benchmark(io.BytesIO(b'\xef\xbb\xbf{"text": "a"}\n\n{"text": "b"}'), "s.jsonl"))
     assert [(t.benchmark, t.item, t.text) for t in found] == [("s", 1, "a"), ("s", 3, "b")]
