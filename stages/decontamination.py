@@ -15,7 +15,7 @@ from typing import Literal
 from stages.benchmark_items import PASSAGE, QUESTION, BenchmarkText, read_texts
 from stages.document import Document, Rejected
 from stages.ngram_kernels import WORDS
-from stages.ngram_search import KnownText, NgramIndex, Overlap, words_of
+from stages.ngram_search import KnownText, NgramIndex, Overlap, composed, words_of
 from stages.score_limits import as_float32
 from stages.stage import Outcome, Transform
 
@@ -91,7 +91,7 @@ class Decontaminate:
             overlaps = index.find(document.text)
             if not overlaps:
                 return document
-            hits = _hits(document.text, overlaps, texts)
+            hits = _hits(composed(document.text), overlaps, texts)
             score = as_float32(max((hit.covered for hit in hits if hit.part != PASSAGE), default=0.0))
             flagged = document.with_scores(**{SCORE: score}).with_metadata(**{HITS: write_hits(hits)})
             if self.mode == "flag" or score <= as_float32(self.max_covered_fraction):

@@ -18,6 +18,10 @@ MIN_WORDS = 8  # GPT-3, appendix C: "a minimum value of 8", here of texts that a
 
 SEPARATES, LEFT_OUT = 0, 1
 
+# Of code points: they stand in NFC whatever is around them, or may not, or are combining marks, which may not either.
+SETTLED, UNSETTLED, COMBINING = 0, 1, 2
+MAX_COMBINING = 30  # marks in a row: UAX 15's stream-safe text; to sort more takes time by the square
+
 Characters = npt.NDArray[np.uint8] | npt.NDArray[np.uint32]
 Codes = npt.NDArray[np.uint32]
 Keys = npt.NDArray[np.uint64]
@@ -124,6 +128,26 @@ def _end_of_match(
         at += 1
         last = position + 1
     return last if at == end else -1
+
+
+@njit(cache=True)
+def may_compose(characters: Codes, settling: npt.NDArray[np.uint8]) -> bool:
+    """Whether a text may be another in NFC. `settling` is by code point, its last value for those beyond.
+
+    False too where over `MAX_COMBINING` combining marks stand in a row, which no language writes.
+    """
+    found = False
+    run = 0
+    for character in characters:
+        kind = settling[min(character, len(settling) - 1)]
+        if kind == SETTLED:
+            run = 0
+            continue
+        found = True
+        run = run + 1 if kind == COMBINING else 0
+        if run > MAX_COMBINING:
+            return False
+    return found
 
 
 @njit(cache=True)

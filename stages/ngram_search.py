@@ -1,8 +1,8 @@
 """Exact search for the word n-grams of known texts: an index of texts once, then a document in, what it shares out.
 
-Words follow GPT-3 (arXiv 2005.14165, appendix C): "lowercase, whitespace delimited", without punctuation. One compiled
-walk over a document rolls a hash over its last 13 words; what the hash finds is compared character by character before
-it counts, so there are no false hits, and time is linear.
+Words follow GPT-3 (arXiv 2005.14165, appendix C): "lowercase, whitespace delimited", without punctuation, here in NFC
+on both sides. One compiled walk over a document rolls a hash over its last 13 words; what the hash finds is compared
+character by character before it counts, so there are no false hits, and time is linear.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 from stages.ngram_kernels import (
+    COMBINING,
     LEFT_OUT,
     MIN_WORDS,
     SEPARATES,
+    SETTLED,
+    UNSETTLED,
     WORDS,
     Characters,
     Codes,
@@ -25,6 +29,7 @@ from stages.ngram_kernels import (
     Numbers,
     equal_spans,
     find_ngrams,
+    may_compose,
     ngrams_of,
     word_hashes,
 )
@@ -63,7 +68,39 @@ _FOLDING = _Folding()
 
 def words_of(text: str) -> list[str]:
     """The words of a text as they are compared."""
-    return text.translate(_FOLDING).split()
+    return composed(text).translate(_FOLDING).split()
+
+
+def composed(text: str) -> str:
+    """A text in NFC, in which e with an accent is one character, however it was written."""
+    if text.isascii() or not may_compose(_codes_of(text), _settling()):
+        return text
+    return unicodedata.normalize("NFC", text)
+
+
+def _codes_of(text: str) -> Codes:
+    return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+
+
+@cache
+def _settling() -> npt.NDArray[np.uint8]:
+    """For each code point, and one for all beyond the table, what `may_compose` asks of it."""
+    settling = np.full(_TABLE_END + 1, UNSETTLED, dtype=np.uint8)
+    settling[:_TABLE_END] = SETTLED
+    for code in range(_TABLE_END):
+        character = chr(code)
+        parts = unicodedata.decomposition(character).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            settling[int(parts[1], 16)] = UNSETTLED  # it may join what stands before it
+        if not unicodedata.is_normalized("NFC", character):
+            settling[code] = UNSETTLED
+    # Vowels and final consonants of Hangul join what is before them by rule (Unicode, section 3.12).
+    settling[0x1161:0x1200] = UNSETTLED
+    for code in range(_TABLE_END):
+        # U+0F73 and two others are no combining marks, but written as two.
+        if unicodedata.combining(unicodedata.normalize("NFD", chr(code))[0]):
+            settling[code] = COMBINING
+    return settling
 
 
 @cache
@@ -151,11 +188,13 @@ class NgramIndex:
         self._found = np.empty((len(self._keys), 3), dtype=np.int64)
 
     def find(self, text: str) -> list[Overlap]:
-        """What a text shares with each of the known texts, in their order."""
+        """What a text shares with each of the known texts, in their order; places are those in `composed(text)`."""
         if text.isascii():
             characters: Characters = np.frombuffer(text.encode("ascii"), dtype=np.uint8)
         else:
-            characters = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+            characters = _codes_of(text)
+            if may_compose(characters, _settling()):
+                characters = _codes_of(unicodedata.normalize("NFC", text))
         count = find_ngrams(
             characters,
             _table(),

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import random
+import time
+import unicodedata
 
 import numpy as np
 import pytest
 
 from stages.ngram_kernels import LEFT_OUT, SEPARATES, WORDS, _end_of_match, equal_spans
-from stages.ngram_search import MAX_ITEMS, KnownText, NgramIndex, Overlap, _table, folded_character, words_of
+from stages.ngram_search import (
+    MAX_ITEMS,
+    KnownText,
+    NgramIndex,
+    Overlap,
+    _table,
+    composed,
+    folded_character,
+    words_of,
+)
 
 THIRTEEN = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"]
 
@@ -41,6 +52,53 @@ def test_folding_twice_is_folding_once() -> None:
         folded = folded_character(code)
         if folded > LEFT_OUT:
             assert folded_character(folded) == folded, hex(code)
+
+
+def test_an_accent_is_the_same_however_it_is_written() -> None:
+    words = ["crème", "Ångström", "ế", "한국", *THIRTEEN[4:]]
+    whole, apart = (unicodedata.normalize(form, " ".join(words)) for form in ("NFC", "NFD"))
+    assert len(apart) > len(whole)
+    for known, document in ((whole, apart), (apart, whole), (apart, apart)):
+        assert index(known).find(f"“{document}”") == [Overlap(0, 1.0, 1, 1 + len(whole))]
+    assert index(whole).find(apart.replace("\u030a", "")) == []
+
+
+def test_composes_what_may_be_composed_and_only_that() -> None:
+    """Held against `unicodedata`, which looks at every character."""
+    generator = random.Random(5)
+    pool = [
+        chr(c) for c in range(0x20000) if unicodedata.decomposition(chr(c)) or unicodedata.combining(chr(c))
+    ]
+    pool += [
+        "e",
+        "a",
+        "A",
+        " ",
+        "\n",
+        "\u1100",
+        "\u1161",
+        "\u11a8",
+        "가",
+        "각",
+        "\u09c7",
+        "\u09be",
+        "\U0002f800",
+    ]
+    for _ in range(20_000):
+        text = "".join(generator.choice(pool) for _ in range(generator.randrange(1, 8)))
+        assert composed(text) == unicodedata.normalize("NFC", text), ascii(text)
+    for code in range(0x110000):
+        if not 0xD800 <= code < 0xE000:
+            assert composed(chr(code)) == unicodedata.normalize("NFC", chr(code)), hex(code)
+
+
+@pytest.mark.parametrize("marks", ["\u0316\u0301", "\u0f73"])
+def test_marks_without_end_are_not_sorted(marks: str) -> None:
+    text = "e\u0301 " + marks * 500_000
+    started = time.process_time()
+    assert composed(text) is text
+    assert time.process_time() - started < 2  # Sorting them takes many minutes.
+    assert composed("e" + "\u0301" * 30) == "é" + "\u0301" * 29
 
 
 def test_thirteen_words_are_found_and_twelve_are_not() -> None:
