@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, TextIO
 import yaml
 
 MERGE = "tag:yaml.org,2002:merge"  # `<<`, whose keys may be given again
+MAX_MERGED = 10_000  # tables and keys that all merges of a text repeat; nested ones multiply
 
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel = 2
@@ -21,6 +22,8 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100  # characters
 
 
 class _Loader(yaml.SafeLoader):
+    merged = 0
+
     # Typeshed takes the name of an anchor for a table, hence Any.
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """A table as it is written: later, merged keys may stand beside its own."""
@@ -34,6 +37,20 @@ class _Loader(yaml.SafeLoader):
                     )
                 seen.add((key.tag, key.value))
         return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Counts what is to be merged into a table, before it is."""
+        for key, value in node.value:
+            if key.tag == MERGE:
+                for table in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                    if isinstance(table, yaml.MappingNode):
+                        self.flatten_mapping(table)
+                        self.merged += 1 + len(table.value)
+                    if self.merged > MAX_MERGED:
+                        raise yaml.MarkedYAMLError(
+                            problem=f"merges repeat over {MAX_MERGED} keys", problem_mark=key.start_mark
+                        )
+        super().flatten_mapping(node)
 
 
 def parse_yaml(content: str | bytes | TextIO | BinaryIO) -> object:

@@ -68,6 +68,18 @@ def test_what_is_no_yaml_is_refused_in_one_line(content: str | bytes, problem: s
     assert "\n" not in str(error.value) and len(str(error.value)) <= 400
 
 
+def test_nested_merges_are_refused_before_they_are_made() -> None:
+    """Nine levels of ten merges: 10^9 keys."""
+    merges = ["a0: &a0 {x: 1}"]
+    merges += [f"a{n}: &a{n} {{<<: [" + ", ".join([f"*a{n - 1}"] * 10) + "]}" for n in range(1, 10)]
+    with pytest.raises(ValueError, match="merges repeat over 10000 keys"):
+        parse_yaml("\n".join(merges))
+    with pytest.raises(ValueError, match="merges repeat over 10000 keys"):
+        parse_yaml("a: &a {}\nb: {<<: [" + "*a, " * 20_000 + "]}")
+    with pytest.raises(ValueError, match="nested too deep"):
+        parse_yaml("a: &a {<<: *a}")
+
+
 def test_merged_keys_may_be_given_again() -> None:
     """Also where the merged table is read before the table that it stands in."""
     assert parse_yaml(
