@@ -56,6 +56,11 @@ def test_a_document_without_an_item_passes_as_it_is(tmp_path: Path) -> None:
     assert (outcome.scores, outcome.metadata) == ({"a": 1.0}, {"domain": "x.org"})
 
 
+def test_the_passage_is_told_where_accents_are_characters_of_their_own(tmp_path: Path) -> None:
+    (hit,) = hits(check(tmp_path, "Cafe\u0301 de\u0301ja\u0300. " * 9 + QUESTION))
+    assert (hit.part, hit.covered, hit.passage) == ("question", 1.0, QUESTION.removesuffix("?"))
+
+
 def test_a_document_with_a_question_is_dropped_with_both_places(tmp_path: Path) -> None:
     outcome = check(tmp_path, f"Homework!\n\n{QUESTION.upper()}\n")
     assert isinstance(outcome, Rejected)
