@@ -56,21 +56,17 @@ from pipeline.settings import UsageError
 from pipeline.status import StatusFile
 from pipeline.take_down import (
     FindDocuments,
-    JoinPlaces,
     JoinTexts,
     ReadLists,
     TakeDownPart,
-    TakeDownShard,
-    entry_of,
     find_documents,
-    join_places,
     join_texts,
     load_table,
     read_lists,
     take_down_part,
-    take_down_shard,
 )
 from pipeline.take_down_lists import KINDS, entries, keys_of
+from pipeline.take_down_shards import JoinPlaces, TakeDownShard, entry_of, join_places, take_down_shard
 from pipeline.tasks import Task
 from tokenizer.order import split_of
 from tokenizer.shard_index import ShardIndex, read_index

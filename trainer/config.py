@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import yaml
-
+from mixtures.outside_yaml import parse_yaml, shown
 from trainer.cards import Checkpointing
 from trainer.presets import MODELS
 
@@ -123,13 +122,15 @@ def read_run_config(run: Path) -> Mapping[str, object]:
         size = path.stat().st_size
         if size > MAX_CONFIG_BYTES:
             raise ValueError(f"{path}: {size} bytes, at most {MAX_CONFIG_BYTES}: this is no configuration")
-        config = yaml.safe_load(path.read_text("utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise ValueError(f"{path}: not found: give the folder of a run (llama-corpus run --out)") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(
-            f"{path}: cannot be read as YAML ({' '.join(str(error).split())}): mend it"
-        ) from error
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror}): mend it") from error
+    try:
+        config = parse_yaml(content)
+    except ValueError as error:
+        raise ValueError(f"{path}: cannot be read as YAML ({error}): mend it") from error
     if not isinstance(config, dict):
         raise ValueError(f"{path}: must be a mapping of settings, not {type(config).__name__}")
     return config
@@ -146,15 +147,16 @@ def train_settings(config: Mapping[str, object], overrides: Mapping[str, object]
         section = {}
     if not isinstance(section, Mapping):
         raise ValueError(f"train: must be a mapping of settings, not {type(section).__name__}")
-    given = {str(key): value for key, value in {**section, **overrides}.items()}
+    given = {**section, **overrides}
     for key in given:
         if key not in _TYPES:
-            raise ValueError(f"train.{key}: no such setting{_nearest(key, _TYPES)}")
+            name = key if isinstance(key, str) and len(key) < 80 else shown(key)
+            raise ValueError(f"train.{name}: no such setting{_nearest(name, _TYPES)}")
     given = {key: _typed(key, value) for key, value in given.items()}
     preset = given.setdefault("preset", "toy")
     if preset not in MODELS:
         raise ValueError(
-            f"train.preset: no model {preset!r}{_nearest(str(preset), MODELS)}: one of {', '.join(MODELS)}"
+            f"train.preset: no model {shown(preset)}{_nearest(str(preset), MODELS)}: one of {', '.join(MODELS)}"
         )
     defaults = DEFAULTS[str(preset)]
     steps = given.get("steps", defaults.steps)
@@ -174,11 +176,13 @@ def train_settings(config: Mapping[str, object], overrides: Mapping[str, object]
 def _typed(key: str, value: object) -> object:
     """The value as the type of the setting; a number may be text (YAML reads 3e-4 as text, a shell everything)."""
     wanted = _TYPES[key]
+    if isinstance(value, Mapping | list):
+        raise ValueError(f"train.{key}: {shown(value)} must be one value")
     if wanted is str:
         return str(value)  # a preset is text, whatever YAML may read in it
     if wanted is bool:
         if value not in (True, False, "true", "false"):
-            raise ValueError(f"train.{key}: {str(value)[:80]!r} must be true or false")
+            raise ValueError(f"train.{key}: {shown(value)} must be true or false")
         return value in (True, "true")
     try:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -190,14 +194,14 @@ def _typed(key: str, value: object) -> object:
             raise ValueError
     except (ValueError, OverflowError) as error:
         kind = "a number" if wanted is float else "a whole number"
-        raise ValueError(f"train.{key}: {str(value)[:80]!r} must be {kind}") from error
+        raise ValueError(f"train.{key}: {shown(value)} must be {kind}") from error
     return number
 
 
 def _check(settings: TrainSettings) -> None:
     for key, value in asdict(settings).items():
         if key in CHOICES and value not in CHOICES[key]:
-            raise ValueError(f"train.{key}: {value!r} must be one of {', '.join(CHOICES[key])}")
+            raise ValueError(f"train.{key}: {shown(value)} must be one of {', '.join(CHOICES[key])}")
         if isinstance(value, str | bool):
             continue
         if value < 0 or (key in _POSITIVE and value == 0):

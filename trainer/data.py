@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from mixtures.mixture import load_mixture, parse_count, plan_mixture
+from mixtures.outside_yaml import shown
 from mixtures.schedule import DENOMINATOR, Schedule, integer_weights
 from tokenizer.encoding import Encoder
 from tokenizer.shard_index import INDEX_NAME, ShardIndex, check_files, read_index
@@ -166,7 +167,9 @@ def open_data(run: Path, config: Mapping[str, object], settings: TrainSettings) 
     tokenizer = run_tokenizer(run).identity
     asked = config.get("mixture", "llama1")
     if not isinstance(asked, str | Mapping):
-        raise ValueError(f"mixture: {asked!r} must be a name, a file or a table of shares, weights or epochs")
+        raise ValueError(
+            f"mixture: {shown(asked)} must be a name, a file or a table of shares, weights or epochs"
+        )
     mixture = load_mixture(asked)
     messages: list[str] = []
     streams: dict[str, TokenStream] = {}

@@ -29,13 +29,18 @@ def test_overrides_win_and_text_becomes_numbers() -> None:
     assert settings.warmup_steps == 4  # a tenth of the steps, less than the 20 of the preset
 
 
+NESTED: list[object] = ["x"]
+for _ in range(100):
+    NESTED = [NESTED, NESTED]  # as YAML's aliases make it: 2^100 times its beginning
+
+
 @pytest.mark.parametrize(
     ("section", "message"),
     [
         ({"learning_rat": 1}, r"train\.learning_rat: no such setting \(did you mean learning_rate\?\)"),
         ({"preset": "8B"}, r"train\.preset: no model '8B'"),
-        ({"steps": 2.5}, r"train\.steps: '2\.5' must be a whole number"),
-        ({"steps": True}, r"train\.steps: 'True' must be a whole number"),
+        ({"steps": 2.5}, r"train\.steps: 2\.5 must be a whole number"),
+        ({"steps": True}, r"train\.steps: True must be a whole number"),
         ({"learning_rate": "nan"}, r"train\.learning_rate: 'nan' must be a number"),
         ({"steps": 0}, r"train\.steps: 0 must be above 0"),
         ({"weight_decay": -1}, r"train\.weight_decay: -1\.0 must be at least 0"),
@@ -44,7 +49,10 @@ def test_overrides_win_and_text_becomes_numbers() -> None:
         ({"micro_batch_sequences": 3}, r"train\.micro_batch_sequences: 3 does not divide"),
         ({"device": "tpu"}, r"train\.device: 'tpu' must be one of auto, cpu, cuda"),
         ({"compile": "perhaps"}, r"train\.compile: 'perhaps' must be true or false"),
-        ({"compile": 2}, r"train\.compile: '2' must be true or false"),
+        ({"compile": 2}, r"train\.compile: 2 must be true or false"),
+        ({"steps": NESTED}, r"train\.steps: \[\[.{,200}\] must be one value"),
+        ({"preset": NESTED}, r"train\.preset: \[\[.{,200}\] must be one value"),
+        ({("x",) * 99: 1}, r"train\.\('x', .{,40}\): no such setting"),
         ({"tensor": 0}, r"train\.tensor: 0 must be above 0"),
         ([], r"train: must be a mapping"),
     ],
