@@ -18,7 +18,7 @@ def interruption() -> Iterator[Callable[[], bool]]:
         nonlocal received
         received = True
         if number == signal.SIGINT:
-            signal.signal(number, previous[signal.SIGINT])
+            signal.signal(number, signal.default_int_handler)  # also where a shell has had it ignored
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
