@@ -46,6 +46,7 @@ STEP_OF_CODE = (
     ("stages/sources/common_crawl.py", READ),
     ("classifiers/language_id.py", LANGUAGE),
     ("stages/language.py", LANGUAGE),
+    ("classifiers/fasttext_", LANGUAGE),
     ("classifiers/references.py", REFERENCE),
     ("stages/references.py", REFERENCE),
     ("classifiers/", PERPLEXITY),
