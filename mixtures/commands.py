@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import click
 
-from mixtures.mixture import Mixture, load_mixture, parse_count, plan_mixture
+from mixtures.mixture import SOURCES, Mixture, load_mixture, parse_count, plan_mixture
 from mixtures.outside_yaml import parse_yaml, shown
 from mixtures.planner import MixturePlan, PlannedSource
 from mixtures.published import (
@@ -162,8 +162,8 @@ def _typed(given: tuple[str, ...]) -> Measured:
     tokens = {}
     for pair in given:
         source, equals, number = pair.partition("=")
-        if not equals or source not in llama1_table():
-            known = ", ".join(llama1_table())
+        if not equals or source not in SOURCES:
+            known = ", ".join(SOURCES)
             raise click.UsageError(f"--unique {pair}: write SOURCE=N, for example books=28B; one of {known}")
         if source in tokens:
             raise click.UsageError(f"--unique {pair}: {source} is given twice")
@@ -248,7 +248,7 @@ def _markdown(one: MixturePlan, warnings: list[str]) -> str:
     compared = one.budget_tokens if one.budget_tokens >= LLAMA1_SMALLEST_BUDGET else LLAMA1_BUDGET
     rows = [_cells(row, compared) for row in one.rows]
     unique = sum(row.tokens_unique for row in one.rows)
-    known = [llama1_table()[row.source] for row in one.rows]
+    known = [llama1_table()[row.source] for row in one.rows if row.source in llama1_table()]
     rows.append(
         (
             "**all**",
@@ -278,6 +278,7 @@ def _sum(shares: Iterable[float]) -> str:
 
 
 def _cells(row: PlannedSource, compared_tokens: int) -> tuple[str, ...]:
+    known = llama1_table().get(row.source)
     return (
         row.source,
         per_cent(row.share),
@@ -287,6 +288,6 @@ def _cells(row: PlannedSource, compared_tokens: int) -> tuple[str, ...]:
         decimal(row.epochs),
         decimal(row.bytes_per_token),
         per_cent(row.llama1_share),
-        count(llama1_table()[row.source].unique_tokens),
+        count(known.unique_tokens if known else None),
         decimal(row.llama1_epochs_at(compared_tokens)),
     )

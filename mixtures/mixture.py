@@ -25,10 +25,11 @@ from typing import Literal
 
 from mixtures.outside_yaml import parse_yaml, shown
 from mixtures.planner import MixturePlan, plan_sources
-from mixtures.published import llama1_table
 
 Kind = Literal["shares", "weights", "epochs"]
 
+# The sources that the pipeline reads, in the same order as its own list (stages/document.py); a test compares them.
+SOURCES = ("commoncrawl", "c4", "github", "wikipedia", "books", "arxiv", "stackexchange")
 SHIPPED = Path(__file__).parent
 KINDS: tuple[Kind, ...] = ("shares", "weights", "epochs")
 CAPS = "max_epochs"
@@ -185,11 +186,10 @@ def _caps(given: object, sources: Mapping[str, float], where: str) -> dict[str, 
 
 
 def _known(source: object, where: str) -> str:
-    known = list(llama1_table())
-    if source in known:
+    if source in SOURCES:
         return str(source)
-    near = difflib.get_close_matches(shown(source).strip("'"), known, 1)
-    advice = f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}"
+    near = difflib.get_close_matches(shown(source).strip("'"), SOURCES, 1)
+    advice = f"did you mean {near[0]}?" if near else f"use one of {', '.join(SOURCES)}"
     raise ValueError(f"{where}: unknown source {shown(source)}: {advice}")
 
 

@@ -45,7 +45,7 @@ class PublishedSource:
 
 @cache
 def llama1_table() -> Mapping[str, PublishedSource]:
-    """The published figures by source; the keys are the sources that this project knows."""
+    """The published figures by source: those that LLaMA-1 had, which a source of one's own is not among."""
     return {
         "commoncrawl": PublishedSource(0.670, 1.10, 3_300_000_000_000, 878_000_000_000, 0.522),
         "c4": PublishedSource(0.150, 1.06, 783_000_000_000, 175_000_000_000, 0.267),

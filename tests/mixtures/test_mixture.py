@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mixtures.mixture import Mixture, load_mixture, parse_count, plan_mixture
+from mixtures.mixture import SOURCES, Mixture, load_mixture, parse_count, plan_mixture
 from mixtures.published import llama1_table
-from stages.document import SOURCES
+from stages import document
 
 
 def error_of(*arguments: object) -> str:
@@ -34,8 +34,12 @@ def test_ships_the_table_of_the_paper() -> None:
 @pytest.mark.parametrize("name", ["llama1", "redpajama", "slimpajama"])
 def test_ships_mixtures_of_all_seven_sources(name: str) -> None:
     mixture = load_mixture(name)
-    assert mixture.sources == SOURCES
+    assert mixture.sources == tuple(llama1_table())
     assert sum(mixture.shares.values()) == pytest.approx(1)
+
+
+def test_knows_the_sources_that_the_pipeline_reads() -> None:
+    assert SOURCES == document.SOURCES
 
 
 def test_ships_the_open_reproductions_as_they_are() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from mixtures import commands, mixture
 from trainer.plan_command import plan
 
 TOKENIZER = "0123456789abcdef" * 4
@@ -85,6 +86,19 @@ def test_warns_of_what_is_missing_repeated_and_not_read(run: Path) -> None:
         "lower the budget, raise max_epochs or add text",
         "- books: held at 2 epochs",
         "- c4: has tokens but no share, it is not read",
+    ]
+
+
+def test_plans_a_source_that_llama1_did_not_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = (*mixture.SOURCES, "patents")
+    for module in (mixture, commands):
+        monkeypatch.setattr(module, "SOURCES", sources)
+    (tmp_path / "mine.yaml").write_text("shares: {books: 0.5, patents: 0.5}\n", "utf-8")
+    typed = ("--unique", "books=1000", "--unique", "patents=3000", "--tokens", "6000")
+    result = call("--mixture", tmp_path / "mine.yaml", *typed)
+    assert cells(result, "patents") == [["50.0 %", "50.0 %", "3,000", "3,000", "1.00", *["–"] * 4]]
+    assert cells(result, r"**all**") == [
+        ["100.0 %", "100.0 %", "4,000", "6,000", "1.50", "–", "4.5 %", "28.3 B", "–"]
     ]
 
 
