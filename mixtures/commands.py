@@ -145,8 +145,11 @@ def plan_mixtures(
 
 
 def budget_tokens(written: str) -> int:
-    """The number that `--tokens` was given; click.UsageError when it is none."""
-    return _count(written, "--tokens")
+    """The number that `--tokens` was given; click.UsageError when it is none, or 0."""
+    tokens = _count(written, "--tokens")
+    if not tokens:
+        raise click.UsageError(f"--tokens {written}: plan for at least one")
+    return tokens
 
 
 def _mixture(name: str | None, config: Mapping[str, object]) -> Mixture:

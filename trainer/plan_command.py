@@ -1,7 +1,8 @@
 """The command `plan`: what a mixture reads of each source, and what a training takes in memory and time.
 
-In: a run, typed or published numbers of tokens for the mixture; a preset, a card and a count of GPUs for the training.
-Out: Markdown on stdout, or JSON. Neither torch nor a GPU is needed, no shard is read.
+In: a run, typed or published numbers of tokens for the mixture; a preset, a card and a count of GPUs for the training,
+and of a run its tokenizer's size and its `train` section. Out: Markdown on stdout, or JSON. Neither torch nor a GPU is
+needed, no shard is read.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import click
 
 from mixtures.commands import budget_tokens, mixture_options, plan_mixtures
 from mixtures.report_text import count, share, size
+from tokenizer.sentencepiece_model import load_model
 from trainer.cards import CARDS, GIB, Card, Checkpointing
-from trainer.config import DEFAULTS
+from trainer.config import TrainSettings, read_run_config, train_settings
 from trainer.cost import MODES, Expected, Memory, Workload, expected, memory
 from trainer.fitting import choose_layout, largest_micro_batch, smallest_layout
 from trainer.layout import Layout, parse_layout
@@ -62,27 +65,41 @@ class TrainingPlan:
         return -(-self.batch_sequences // (self.work.layout.readers * self.work.micro_batch))
 
 
+def workload(shape: ModelConfig, settings: TrainSettings) -> Workload:
+    """The training on one GPU. `precision` is `auto`'s bfloat16 unless float32 is asked for; a micro-batch that is not
+    set is one sequence."""
+    return Workload(
+        shape=shape,
+        sequence_length=settings.sequence_length,
+        micro_batch=settings.micro_batch_sequences or 1,
+        layout=Layout(),
+        checkpointing=settings.activation_checkpointing,
+        compute_bytes=4 if settings.precision == "fp32" else 2,
+        reshard_after_forward=settings.reshard_after_forward,
+    )
+
+
 def plan_training(
-    model: str,
+    shape: ModelConfig,
+    settings: TrainSettings,
     card: Card,
     gpus: int,
     tokens: int | None = None,
-    micro_batch: int | None = None,
     layout: Layout | None = None,
-    checkpointing: Checkpointing = "selective",
 ) -> TrainingPlan:
-    """The plan of a preset. What is None is chosen: its own tokens, the layout that communicates least of those that
-    fit, the largest micro-batch, a power of two, that fits it. ValueError when layout, GPUs and batch disagree.
+    """The plan of a training of a shape. What is None, or a micro-batch of 0, is chosen: the tokens of all its steps,
+    the layout that communicates least of those that fit, the largest micro-batch, a power of two, that fits it. The
+    layout of the settings is not looked at. ValueError when layout, GPUs and batch disagree.
     """
-    shape, batch = MODELS[model], DEFAULTS[model].batch_sequences
-    work = Workload(shape, shape.context, micro_batch or 1, Layout(shard=gpus), checkpointing)
+    model, batch = settings.preset, settings.batch_sequences
+    work = workload(shape, settings)
     if layout is not None and layout.processes != gpus:
         raise ValueError(
             f"--layout {layout}: makes {layout.processes} GPUs, and --gpus says {gpus}: change one"
         )
     chosen = layout or choose_layout(work, gpus, batch, card.memory_bytes) or Layout(shard=gpus)
     work = replace(work, layout=chosen)
-    if micro_batch is None:
+    if not settings.micro_batch_sequences:
         rows = max(1, batch // chosen.readers)
         work = replace(work, micro_batch=largest_micro_batch(work, rows, card.memory_bytes))
     if chosen.readers * work.micro_batch > batch:
@@ -91,17 +108,21 @@ def plan_training(
             f"{chosen.readers * work.micro_batch:,} sequences at once and the batch of {model} has {batch:,}: "
             "take a smaller micro-batch, fewer GPUs, or tensor parallelism, whose peers share their sequences"
         )
-    total = tokens or DEFAULTS[model].steps * batch * shape.context
+    total = settings.steps * batch * work.sequence_length if tokens is None else tokens
     return TrainingPlan(
         model, card, gpus, total, batch, work, memory(work),
         smallest_layout(replace(work, micro_batch=1), card.memory_bytes),
-        expected(shape, shape.context, card, gpus, total, checkpointing),
+        expected(shape, work.sequence_length, card, gpus, total, work.checkpointing),
     )  # fmt: skip
 
 
 @click.command()
 @mixture_options
-@click.option("--model", type=click.Choice(list(MODELS)), help="Plan the training of this preset too.")
+@click.option(
+    "--model",
+    type=click.Choice(list(MODELS)),
+    help="Plan the training of this preset too, with RUN's tokenizer and `train` section.",
+)
 @click.option("--card", type=click.Choice(list(CARDS)), default="A100-80GB", show_default=True)
 @click.option(
     "--gpus", type=click.IntRange(1, 1 << 20), help="How many of them; default: the fewest that fit."
@@ -110,7 +131,7 @@ def plan_training(
     "--micro-batch", type=click.IntRange(1, 1 << 20), help="Sequences at once; default: the most that fit."
 )
 @click.option("--layout", default="auto", metavar="RxSxT|auto", help="Copies x shards x tensor, as 16x128x1.")
-@click.option("--checkpointing", type=click.Choice(MODES), default="selective", show_default=True)
+@click.option("--checkpointing", type=click.Choice(MODES), help="Default: RUN's; without a RUN selective.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def plan(
     run: str | None,
@@ -123,7 +144,7 @@ def plan(
     gpus: int | None,
     micro_batch: int | None,
     layout: str,
-    checkpointing: Checkpointing,
+    checkpointing: Checkpointing | None,
     as_json: bool,
 ) -> None:
     """Plan a mixture for a budget of tokens, and with --model what its training takes on so many GPUs.
@@ -151,11 +172,10 @@ def plan(
     if model is not None:
         asked = None if layout == "auto" else _layout(layout)
         given: list[int | None] = [budget_tokens(budget) for budget in budgets] or [None]
-        devices = gpus or (asked.processes if asked else _fewest(model, CARDS[card], checkpointing))
-        trainings = [
-            plan_training(model, CARDS[card], devices, tokens, micro_batch, asked, checkpointing)
-            for tokens in given
-        ]
+        shape, settings = _training(model, run, micro_batch, checkpointing)
+        fewest = smallest_layout(replace(workload(shape, settings), micro_batch=1), CARDS[card].memory_bytes)
+        devices = gpus or (asked or fewest or Layout()).processes
+        trainings = [plan_training(shape, settings, CARDS[card], devices, tokens, asked) for tokens in given]
         shown["trainings"] = [_as_json(one) for one in trainings]
         pages += map(_markdown, trainings)
     print(json.dumps(shown, indent=1) if as_json else "\n\n".join(pages))
@@ -168,12 +188,20 @@ def _layout(written: str) -> Layout:
         raise click.UsageError(f"--layout: {error}") from error
 
 
-def _fewest(model: str, card: Card, checkpointing: Checkpointing) -> int:
-    """The fewest GPUs that hold a preset at one sequence each, 1 when none do."""
+def _training(
+    model: str, run: str | None, micro_batch: int | None, checkpointing: Checkpointing | None
+) -> tuple[ModelConfig, TrainSettings]:
+    """A preset as it would be trained: with the vocabulary and the settings of a run, if there is one."""
     shape: ModelConfig = MODELS[model]
-    work = Workload(shape, shape.context, 1, Layout(), checkpointing)
-    least = smallest_layout(work, card.memory_bytes)
-    return least.processes if least else 1
+    asked: dict[str, object] = {"preset": model}
+    if micro_batch is not None:
+        asked["micro_batch_sequences"] = micro_batch
+    if checkpointing is not None:
+        asked["activation_checkpointing"] = checkpointing
+    if run is None:
+        return shape, train_settings({}, {"activation_checkpointing": "selective", **asked})
+    vocabulary = load_model(Path(run, "tokenizer", "tokenizer.model")).identity.vocabulary_size
+    return replace(shape, vocabulary=vocabulary), train_settings(read_run_config(Path(run)), asked)
 
 
 def _as_json(one: TrainingPlan) -> dict[str, object]:

@@ -33,7 +33,7 @@ def plan_of(*arguments: object) -> dict[str, object]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
+def run(tmp_path: Path, tokenizer_model: bytes) -> Path:
     sources = {
         "books": {"tokens": {"train": 1_000, "validation": 250}, "bytes": 5_000},
         "c4": {"tokens": {"train": 3_000, "validation": 0}, "bytes": 9_000},
@@ -41,6 +41,8 @@ def run(tmp_path: Path) -> Path:
     manifest = {"sources": sources, "tokenizer": {"sha256": TOKENIZER}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     (tmp_path / "config.yaml").write_text("mixture: {books: 0.5, c4: 0.5}\ntokens: 6000\n", "utf-8")
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "tokenizer" / "tokenizer.model").write_bytes(tokenizer_model)
     return tmp_path
 
 
@@ -135,6 +137,8 @@ def test_prints_json_for_machines(run: Path) -> None:
         (["--unique", "books=1", "--unique", "books=2"], "--unique books=2: books is given twice"),
         (["--unique", "books=x"], "--unique books: 'x' is not a whole number"),
         (["--published", "llama1", "--tokens", "4e"], "--tokens: '4e' is not a whole number"),
+        (["--published", "llama1", "--tokens", "0"], "--tokens 0: plan for at least one"),
+        (["--model", "toy", "--tokens", "0"], "--tokens 0: plan for at least one"),
         (["--published", "llama2"], "'llama2' is not one of"),
         (["--mixture", "llama1"], "give a RUN, --unique SOURCE=N for each source, or --published llama1"),
         (["--model", "7B", "--mixture", "llama1"], "--mixture: give the tokens too"),
@@ -251,6 +255,25 @@ def test_plans_mixture_and_training_in_one_go(run: Path) -> None:
     assert both["plans"][0]["budget_tokens"] == both["trainings"][0]["tokens"] == 6000
     shown = call("--published", "llama1", "--model", "65B", "--gpus", "2048").output
     assert "**Budget 1.40 T tokens**" in shown and "**65B on 2,048 A100-80GB**" in shown
+
+
+def test_plans_the_training_of_a_run_with_its_vocabulary_and_train_section(run: Path) -> None:
+    written = {"preset": "15M", "steps": 30, "batch_sequences": 6, "sequence_length": 64}
+    written |= {"micro_batch_sequences": 3, "activation_checkpointing": "full"}
+    config = {"mixture": {"books": 0.5, "c4": 0.5}, "train": written}
+    (run / "config.yaml").write_text(json.dumps(config), "utf-8")
+    one = training_of(run, "--model", "toy", "--gpus", "2")
+    # 2 x 320 x 128 of embedding and output; 4 blocks of 4 x 128 x 128 + 3 x 128 x 352 + 2 x 128; the last norm
+    assert one["parameters"] == 2 * 320 * 128 + 4 * (65_536 + 135_168 + 256) + 128
+    assert (one["tokens"], one["steps"], one["batch_sequences"]) == (30 * 6 * 64, 30, 6)
+    assert (one["sequence_length"], one["micro_batch_sequences"], one["accumulation"]) == (64, 3, 1)
+    assert one["checkpointing"] == "full"
+    asked = training_of(run, "--model", "toy", "--micro-batch", "2", "--checkpointing", "none")
+    assert (asked["micro_batch_sequences"], asked["checkpointing"]) == (2, "none")
+    refused = call(run, "--model", "toy", "--micro-batch", "4")
+    assert "train.micro_batch_sequences: 4 does not divide train.batch_sequences (6)" in str(
+        refused.exception
+    )
 
 
 def test_a_training_is_planned_without_torch() -> None:
