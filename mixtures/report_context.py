@@ -41,6 +41,27 @@ MAX_REMOVALS = 12
 
 COLORS = 7
 
+# What the figures of the reference classifier (`classifiers.references`) are; others are called by their keys.
+FACT_NAMES = {
+    "auc": "AUC: how often a reference scores above a random page",
+    "auc_low": "AUC, lower end of its 95 % interval",
+    "auc_high": "AUC, upper end of its 95 % interval",
+    "auc_trained": "AUC on pages that it was trained on",
+    "threshold": "threshold of the run",
+    "precision": "precision: references among the pages kept, of as many of each kind",
+    "recall": "recall: references kept",
+    "brier": "Brier score: mean squared error of the scores (always 0.5 has 0.25)",
+    "ece": "expected calibration error: mean distance of a score from the share of references",
+    "positives": "references to choose from",
+    "negatives": "random pages to choose from",
+    "trained": "pages trained on",
+    "held_out": "pages held out",
+    "epochs": "training epochs",
+    "rate": "learning rate",
+    "sample_pages": "pages of the crawl in the sample",
+    "sample_trained_fraction": "fraction of the sample that it was trained on",
+}
+
 Sample = TypeVar("Sample", RemovedSample, KeptSample, LostDocument, OverlapSample)
 
 
@@ -205,11 +226,15 @@ def _lm_columns(models: Models) -> list[str]:
 
 
 def scalar_facts(mapping: Mapping[str, object]) -> list[tuple[str, Scalar]]:
-    """The scalar entries of a model's description: its measures first, the rest by name."""
+    """The scalar entries of a model's description under names for people: its measures first, the rest by key."""
     measures = ("auc", "auc_low", "auc_high", "threshold", "precision", "recall", "brier", "ece")
     first = [key for key in measures if key in mapping]
     entries = ((key, mapping[key]) for key in [*first, *sorted(set(mapping) - set(first))])
-    return [(key, value) for key, value in entries if isinstance(value, Scalar)]
+    return [
+        (FACT_NAMES.get(key, key.replace("_", " ")), value)
+        for key, value in entries
+        if isinstance(value, Scalar)
+    ]
 
 
 def template_context(data: ReportData) -> dict[str, object]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mixtures.report_data import Gate
+from mixtures.report_text import share as per_cent
 
 MIN_DOCUMENTS = 30  # with fewer a share is that of some odd documents; the measured papers are 34; our choice
 
@@ -50,7 +51,7 @@ def loss_gate(sources: Mapping[str, Mapping[str, Any]]) -> Gate | None:
     if not judged:
         return None
     under = [
-        f"{source} keeps {share:.1%} of its {quantity.replace('_', ' ')}, under {floor:.0%}"
+        f"{source} keeps {per_cent(share)} of its {quantity.replace('_', ' ')}, under {per_cent(floor)}"
         for source, quantity, share, floor in judged
         if share < floor
     ]
@@ -58,7 +59,9 @@ def loss_gate(sources: Mapping[str, Mapping[str, Any]]) -> Gate | None:
     return {
         "name": "Parsers",
         "state": "amber" if under else "green",
-        "detail": "; ".join(under) or f"no share of raw text is under its floor: {', '.join(names)}",
+        "detail": "; ".join(under)
+        or f"of the sources with {MIN_DOCUMENTS} documents to judge by ({', '.join(names)}) "
+        "no share of raw text is under its floor",
     }
 
 

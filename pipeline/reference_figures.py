@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mixtures.report_data import Gate
+from mixtures.report_text import share
 from pipeline import files
 from pipeline.train_models import REFERENCE_REPORT_PATH
 from stages.references import threshold_that_keeps
@@ -70,7 +71,8 @@ def reference_gate(facts: dict[str, Any]) -> Gate:
     elif not good:
         detail += f", under {MIN_AUC}: is what it learned from right?"
     if by_heart:
-        detail += f"; {facts['sample_trained_fraction']:.0%} of the pages it judges trained it and are judged by heart"
+        trained = share(facts["sample_trained_fraction"])
+        detail += f"; {trained} of the pages it judges trained it and are judged by heart"
     return {
         "name": "Reference classifier",
         "state": "green" if enough and good and not by_heart else "amber",

@@ -11,6 +11,7 @@ from typing import Any
 
 from mixtures.planner import MAX_EPOCHS_WITHOUT_WARNING
 from mixtures.report_data import Gate, SourceSampleData
+from mixtures.report_text import share as per_cent
 from mixtures.report_tokenizer import sample_shares
 from pipeline.decontamination_figures import decontamination_gate
 from pipeline.loss_floors import loss_gate
@@ -95,7 +96,7 @@ def _damage_gate(sources: Iterable[dict[str, Any]]) -> Gate:
 def _sample_gate(sources: Mapping[str, SourceSampleData]) -> Gate:
     """Where other sources have less than is wanted of them, a large one can make up most of the tokenizer's sample."""
     much = [
-        f"{name} is {share:.1%} of its sample and {wanted:.1%} of the mixture"
+        f"{name} is {per_cent(share)} of its sample and {per_cent(wanted)} of the mixture"
         for name, (share, wanted) in sample_shares(sources).items()
         if share > MAX_SAMPLE_RATIO * wanted
     ]

@@ -517,6 +517,8 @@ def test_the_reference_classifier_shows_what_each_threshold_keeps_and_its_calibr
             "auc": 0.8125,
             "threshold": 0.25,
             "precision": None,
+            "ece": 0.125,
+            "rate": 0.5,
             "curve": curve,
             "reliability": bins,
         }
@@ -531,8 +533,11 @@ def test_the_reference_classifier_shows_what_each_threshold_keeps_and_its_calibr
     assert page.count('<polyline class="positive"') == page.count('<polyline class="negative"') == 1
     assert page.count('<circle class="positive"') == 1
     assert "score 0.25: 50.0 % of 30 pages are references" in page
-    assert "auc0.8125 threshold0.25 precision–" in text
+    assert "AUC: how often a reference scores above a random page0.8125 threshold of the run0.25" in text
+    calibration = "expected calibration error: mean distance of a score from the share of references"
+    assert f"{calibration}0.125" in text and "learning rate0.5" in text
     markdown = (tmp_path / "report.md").read_text("utf-8")
+    assert f"- {calibration}: 0.125\n" in markdown
     assert "| 0.25 | 75.0 % | 87.5 % | 75.0 % | 75.0 % |" in markdown
     assert len(table(tmp_path / "tables" / "reference_thresholds.csv")) == 102
     rows = table(tmp_path / "tables" / "reference_reliability.csv")

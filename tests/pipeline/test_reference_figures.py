@@ -51,7 +51,7 @@ def test_precision_and_recall_are_those_at_the_threshold_of_the_run() -> None:
         (
             {"sample_trained_fraction": 0.38},
             "amber",
-            "38% of the pages it judges trained it and are judged by heart",
+            "38.0 % of the pages it judges trained it and are judged by heart",
         ),
     ],
 )

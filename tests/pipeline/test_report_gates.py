@@ -24,8 +24,8 @@ def test_a_share_under_its_floor_needs_a_look_and_says_which() -> None:
     assert gate == {
         "name": "Parsers",
         "state": "amber",
-        "detail": "wikipedia keeps 40.0% of its formulas, under 90%; "
-        "stackexchange keeps 89.9% of its code characters, under 90%",
+        "detail": "wikipedia keeps 40.0 % of its formulas, under 90.0 %; "
+        "stackexchange keeps 89.9 % of its code characters, under 90.0 %",
     }
 
 
@@ -34,7 +34,8 @@ def test_shares_at_their_floors_hold() -> None:
     assert gate == {
         "name": "Parsers",
         "state": "green",
-        "detail": "no share of raw text is under its floor: books, arxiv",
+        "detail": "of the sources with 30 documents to judge by (books, arxiv) "
+        "no share of raw text is under its floor",
     }
 
 
@@ -69,7 +70,7 @@ def test_a_source_with_more_than_twice_its_share_of_the_tokenizers_sample_needs_
     assert gate == {
         "name": "Tokenizer",
         "state": "amber",
-        "detail": "github is 90.0% of its sample and 4.5% of the mixture; "
+        "detail": "github is 90.0 % of its sample and 4.5 % of the mixture; "
         "set tokenizer.sample_bytes to what every source can fill",
     }
 
