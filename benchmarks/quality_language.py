@@ -10,10 +10,10 @@ recall of English at 0.5, accuracy by language, and how often the first 2,000 ch
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -135,7 +135,9 @@ def quality(name: str, truth: Iterable[str], verdicts: Iterable[Verdict]) -> str
 
 
 def main() -> None:
-    data = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the shared sample data")
+    data = parser.parse_args().data
     sets = [*crawled(data), *c4(data), *wikipedia(data)]
     judged: dict[int | None, list[Verdict]] = {}
     seconds: dict[int | None, float] = {}

@@ -17,13 +17,13 @@ One thread, about a minute.
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import io
 import json
 import random
 import re
 import statistics
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,7 +108,9 @@ def shuffled(text: str) -> str:
 
 
 def main() -> None:
-    data = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the shared sample data")
+    data = parser.parse_args().data
     identifier = LanguageIdentifier(find_model())
 
     def is_english(text: str) -> bool:

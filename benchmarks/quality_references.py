@@ -11,10 +11,10 @@ a Markdown table. One thread, about three minutes.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import gzip
 import statistics
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -103,7 +103,9 @@ def train(
 
 
 def main() -> None:
-    pages = read_pages(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the shared sample data")
+    pages = read_pages(parser.parse_args().data)
     lengths = [
         [len(text) for _, is_cited, _, text in pages if is_cited is wanted] for wanted in (True, False)
     ]
