@@ -112,11 +112,6 @@ def read_post(html: str, markup: Markup = "plain") -> PostText:
     return read
 
 
-def html_to_text(html: str, markup: Markup = "plain") -> str:
-    """The text of a post's HTML."""
-    return read_post(html, markup).text.decode()
-
-
 def count_text(text: str) -> tuple[int, int]:
     """Characters and digits of a text, as `stages.content.content_of` counts them, in one pass."""
     characters, digits = count_characters(np.frombuffer(text.encode(), dtype=np.uint8))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stages.document import Document
-from stages.post_html import Markup, html_to_text
+from stages.post_html import Markup, read_post
 from stages.sources.stackexchange import StackExchange
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "posts"
@@ -29,7 +29,7 @@ def test_html(name: str, markup: Markup) -> None:
     html = (CASES / f"{name}.in.html").read_text(encoding="utf-8")
     suffix = "txt" if markup == "plain" else "md"
     expected = (CASES / f"{name}.out.{suffix}").read_text(encoding="utf-8").removesuffix("\n")
-    assert html_to_text(html, markup) == expected
+    assert read_post(html, markup).text.decode() == expected
 
 
 @pytest.mark.parametrize("name", DUMPS)
