@@ -32,7 +32,7 @@ import torch
 
 from benchmarks.result_table import ROOT, ResultTable
 from mixtures.schedule import Schedule
-from tokenizer.shard_index import ShardEntry, ShardIndex, check_files, read_index, write_index
+from tokenizer.shard_index import INDEX_NAME, ShardEntry, ShardIndex, check_files, read_index
 from tokenizer.shard_reader import TokenStream
 from tokenizer.shard_writer import token_batch, write_shard
 from tokenizer.shards import ShardMetadata, TokenizerIdentity, shard_name
@@ -67,7 +67,9 @@ def make_set(folder: Path) -> None:
             entries.append(
                 write_tokens(folder, shard_name("train", number, SHARDS), np.split(tokens, borders))
             )
-    write_index(folder, ShardIndex("c4", TOKENIZER, {"train": tuple(entries), "validation": ()}))
+    (folder / INDEX_NAME).write_bytes(
+        ShardIndex("c4", TOKENIZER, {"train": tuple(entries), "validation": ()}).encoded()
+    )
 
 
 def make_terabyte(folder: Path) -> int:
@@ -86,7 +88,9 @@ def make_terabyte(folder: Path) -> int:
     for name in names[1:]:
         os.link(folder / names[0], folder / name)
     entries = tuple(replace(dense, name=name) for name in names)
-    write_index(folder, ShardIndex("c4", TOKENIZER, {"train": entries, "validation": ()}))
+    (folder / INDEX_NAME).write_bytes(
+        ShardIndex("c4", TOKENIZER, {"train": entries, "validation": ()}).encoded()
+    )
     return dense.bytes * TERABYTE_SHARDS
 
 

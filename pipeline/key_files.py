@@ -26,7 +26,6 @@ Uint32s = npt.NDArray[np.uint32]
 # One search task holds about 40 bytes a key of its buckets in all parts of the window, so the finest cut bounds its
 # memory: with 4,096 buckets five whole dumps (some 3e10 lines of pages, 0.5 TB of keys) are 120 MB of keys a bucket.
 BUCKETS = 4096
-BYTES_PER_KEY = 16  # on disk: key, tag, unit
 _HEADER = struct.Struct("<8sQQ")
 _KEYS_MAGIC, _DROPS_MAGIC = b"lckeys01", b"lcdrop01"
 

@@ -6,7 +6,6 @@ and `fertility.json` (bytes per token, tokens per word and byte fallback, by sou
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ from pipeline.files import Written
 from pipeline.parts import read_documents
 from pipeline.tasks import OUTSIDE, Result
 from tokenizer.encoding import Encoder
-from tokenizer.export import exported
+from tokenizer.export import as_json, exported
 from tokenizer.fertility import Fertility, FertilityMeter
 from tokenizer.sampling import sampled_blocks
 from tokenizer.sentencepiece_model import load_model
@@ -142,7 +141,7 @@ def _finished(run: str, local: str, report: dict[str, Any]) -> Result:
     outputs = {TOKENIZER_PATH: files.put(local, files.join(run, TOKENIZER_PATH))}
     for name, content in exported(load_model(local)).items():
         outputs[f"{FOLDER}/{name}"] = _written(run, f"{FOLDER}/{name}", content)
-    outputs[REPORT_PATH] = _written(run, REPORT_PATH, _as_json(report))
+    outputs[REPORT_PATH] = _written(run, REPORT_PATH, as_json(report))
     return Result(outputs, report)
 
 
@@ -194,7 +193,7 @@ def measure_fertility(run: str, work: MeasureFertility) -> Result:
         "total": _ratios(everything),
         "sources": sources,
     }
-    return Result({FERTILITY_PATH: _written(run, FERTILITY_PATH, _as_json(report))}, report)
+    return Result({FERTILITY_PATH: _written(run, FERTILITY_PATH, as_json(report))}, report)
 
 
 def _fertility_texts(
@@ -215,10 +214,6 @@ def _ratios(found: Mapping[str, Fertility]) -> dict[str, Any]:
     if "reference" in found:
         figures["reference"] = found["reference"].as_json()
     return figures
-
-
-def _as_json(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
 def _written(run: str, path: str, content: bytes) -> Written:

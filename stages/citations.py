@@ -15,10 +15,7 @@ import html
 import re
 from urllib.parse import unquote_to_bytes
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
+from stages.wikitext_names import words
 
 # Longest URL that is read; RFC 9110 section 4.1 asks for 8,000 octets.
 MAX_URL_CHARACTERS = 8000
@@ -27,14 +24,14 @@ MAX_URL_CHARACTERS = 8000
 MAX_BLANKS = 8
 
 # https://meta.wikimedia.org/wiki/Complete_list_of_Wikimedia_projects, and the hosts of their tools.
-WIKIMEDIA_DOMAINS = _words(
+WIKIMEDIA_DOMAINS = words(
     "wikipedia.org wikimedia.org wiktionary.org wikidata.org wikibooks.org wikinews.org wikiquote.org "
     "wikisource.org wikiversity.org wikivoyage.org wikispecies.org wikifunctions.org mediawiki.org "
     "wikimediafoundation.org wmflabs.org wmcloud.org toolforge.org toolserver.org"
 )
 
 # Hosts whose paths hold the address of the archived page (https://en.wikipedia.org/wiki/Help:Archiving_a_source).
-ARCHIVE_HOSTS = _words(
+ARCHIVE_HOSTS = words(
     "web.archive.org archive.is archive.today archive.ph archive.li archive.md archive.vn archive.fo "
     "webcitation.org liveweb.archive.org replay.web.archive.org wayback.archive.org web-beta.archive.org "
     "ghostarchive.org archive.wikiwix.com perma.cc"
@@ -42,7 +39,7 @@ ARCHIVE_HOSTS = _words(
 
 # Parameters that tell where a reader came from and never change the page: Google's utm_* and click ids, and those of
 # Facebook, Microsoft, Yandex, Mailchimp, Instagram and Twitter as their documentation names them.
-TRACKING_PARAMETERS = _words(
+TRACKING_PARAMETERS = words(
     "fbclid gclid gclsrc dclid gbraid wbraid msclkid yclid mc_cid mc_eid igshid twclid _ga"
 )
 

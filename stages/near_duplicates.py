@@ -145,11 +145,3 @@ def cluster_sizes(representatives: Numbers) -> dict[int, int]:
         power = 1 << (int(size).bit_length() - 1)
         histogram[power] = histogram.get(power, 0) + int(count)
     return histogram
-
-
-def match_probability(jaccard: float, bands: int = BANDS, rows: int = ROWS) -> float:
-    """Probability that two documents of this Jaccard similarity share a band: 1 - (1 - jaccard**rows)**bands.
-
-    FineWeb's own figures for 14 bands of 8 rows: 0.56 at 0.7, 0.77 at 0.75, 0.92 at 0.8, 0.988 at 0.85.
-    """
-    return float(1.0 - (1.0 - jaccard**rows) ** bands)

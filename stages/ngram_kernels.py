@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from stages.shingles import mixed
+from stages.shingles import FIRST_WORD_STATE, MULTIPLIER, mixed
 
 WORDS = 13  # GPT-3 (arXiv 2005.14165), appendix C: "13-gram overlaps"
 MIN_WORDS = 8  # GPT-3, appendix C: "a minimum value of 8", here of texts that are searched for as a whole
@@ -30,8 +30,6 @@ Numbers = npt.NDArray[np.int64]
 _RING = 16  # a power of two above WORDS
 _BLANK = 32
 
-_FIRST_WORD_STATE = np.uint64(0x243F6A8885A308D3)  # first 64 bits of the fraction of pi
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: multiplicative hashing's usual odd one
 _SHORT = np.uint64(0xA54FF53A5F1D36F1)  # keeps the keys of 8 words apart from those of 13; any number does
 
 
@@ -42,17 +40,17 @@ def word_hashes(codes: Codes, count: int) -> tuple[Keys, Numbers, Numbers]:
     starts = np.empty(count, dtype=np.int64)
     ends = np.empty(count, dtype=np.int64)
     found = 0
-    word = _FIRST_WORD_STATE
+    word = FIRST_WORD_STATE
     start = 0
     for position in range(len(codes) + 1):
         if position < len(codes) and codes[position] != _BLANK:
-            word = (word ^ np.uint64(codes[position])) * _MULTIPLIER
+            word = (word ^ np.uint64(codes[position])) * MULTIPLIER
             continue
         hashes[found] = mixed(word)
         starts[found] = start
         ends[found] = position
         found += 1
-        word = _FIRST_WORD_STATE
+        word = FIRST_WORD_STATE
         start = position + 1
     return hashes, starts, ends
 
@@ -62,7 +60,7 @@ def _run_hash(hashes: Keys, first: int, length: int) -> np.uint64:
     """A polynomial in the hashes of a run of words."""
     value = np.uint64(0)
     for index in range(first, first + length):
-        value = value * _MULTIPLIER + hashes[index]
+        value = value * MULTIPLIER + hashes[index]
     return value
 
 
@@ -172,14 +170,14 @@ def find_ngrams(
     """
     highest_long = np.uint64(1)
     for _ in range(WORDS):
-        highest_long *= _MULTIPLIER
+        highest_long *= MULTIPLIER
     highest_short = np.uint64(1)
     for _ in range(MIN_WORDS):
-        highest_short *= _MULTIPLIER
+        highest_short *= MULTIPLIER
     ring = np.zeros(_RING, dtype=np.uint64)  # hashes of the last words
     starts = np.zeros(_RING, dtype=np.int64)  # and where they begin
     long = short = np.uint64(0)
-    word = _FIRST_WORD_STATE
+    word = FIRST_WORD_STATE
     inside = False
     words = count = 0
     for position in range(len(characters) + 1):
@@ -193,16 +191,16 @@ def find_ngrams(
             if not inside:
                 starts[words % _RING] = position
                 inside = True
-            word = (word ^ np.uint64(folded)) * _MULTIPLIER
+            word = (word ^ np.uint64(folded)) * MULTIPLIER
             continue
         if not inside:
             continue
         inside = False
         last = mixed(word)
-        word = _FIRST_WORD_STATE
+        word = FIRST_WORD_STATE
         # Before the first words the ring holds zeros, so that nothing is taken away.
-        long = long * _MULTIPLIER + last - highest_long * ring[(words - WORDS) % _RING]
-        short = short * _MULTIPLIER + last - highest_short * ring[(words - MIN_WORDS) % _RING]
+        long = long * MULTIPLIER + last - highest_long * ring[(words - WORDS) % _RING]
+        short = short * MULTIPLIER + last - highest_short * ring[(words - MIN_WORDS) % _RING]
         ring[words % _RING] = last
         words += 1
         for length, key in ((WORDS, long), (MIN_WORDS, short ^ _SHORT)):

@@ -27,8 +27,8 @@ _PARTS, _LEFT_OUT = 0, 1
 _ALONE = 1 << 31  # the character is a word
 _TABLE_END = 0x34000  # no character above is a letter up to Unicode 17: all of them part words
 
-_FIRST_WORD_STATE = np.uint64(0x243F6A8885A308D3)  # first 64 bits of the fraction of pi
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: multiplicative hashing's usual odd one
+FIRST_WORD_STATE = np.uint64(0x243F6A8885A308D3)  # first 64 bits of the fraction of pi
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: multiplicative hashing's usual odd one
 _SHIFT = np.uint64(33)  # the three constants of MurmurHash3's 64-bit finaliser (fmix64)
 _MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
 _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
@@ -49,7 +49,7 @@ def _word_keys(characters: Characters, table: npt.NDArray[np.uint32]) -> Keys:
     """One key a word, in order: a multiplicative hash over its characters, mixed once at its end."""
     keys = np.empty(len(characters), dtype=np.uint64)  # pages that no word reaches are never touched
     count = 0
-    word = _FIRST_WORD_STATE
+    word = FIRST_WORD_STATE
     inside = False
     for position in range(len(characters)):
         character = characters[position]
@@ -60,13 +60,13 @@ def _word_keys(characters: Characters, table: npt.NDArray[np.uint32]) -> Keys:
         if inside and (alone or folded == _PARTS):
             keys[count] = mixed(word)
             count += 1
-            word = _FIRST_WORD_STATE
+            word = FIRST_WORD_STATE
             inside = False
         if alone:
-            keys[count] = mixed((_FIRST_WORD_STATE ^ np.uint64(folded)) * _MULTIPLIER)
+            keys[count] = mixed((FIRST_WORD_STATE ^ np.uint64(folded)) * MULTIPLIER)
             count += 1
         elif folded != _PARTS:
-            word = (word ^ np.uint64(folded)) * _MULTIPLIER
+            word = (word ^ np.uint64(folded)) * MULTIPLIER
             inside = True
     if inside:
         keys[count] = mixed(word)
@@ -79,11 +79,11 @@ def _shingle_keys(words: Keys, length: int) -> Keys:
     """Keys of all runs of `length` words: a polynomial in the words' keys, rolled from one run to the next, mixed."""
     highest = np.uint64(1)
     for _ in range(length):
-        highest *= _MULTIPLIER
+        highest *= MULTIPLIER
     keys = np.empty(len(words) - length + 1, dtype=np.uint64)
     rolling = np.uint64(0)
     for position in range(len(words)):
-        rolling = rolling * _MULTIPLIER + words[position]
+        rolling = rolling * MULTIPLIER + words[position]
         if position >= length:
             rolling -= highest * words[position - length]
         if position >= length - 1:

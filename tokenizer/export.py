@@ -41,8 +41,8 @@ def exported(model: Model) -> Mapping[str, bytes]:
     }
     return {
         TOKENIZER_JSON: tokenizer_json(model, control_pieces=True).encode("utf-8"),
-        TOKENIZER_CONFIG: _as_json(config),
-        SPECIAL_TOKENS_MAP: _as_json(marks),
+        TOKENIZER_CONFIG: as_json(config),
+        SPECIAL_TOKENS_MAP: as_json(marks),
     }
 
 
@@ -143,5 +143,6 @@ def _added_token(piece: str) -> dict[str, str | bool]:
     return {"content": piece, **flags}
 
 
-def _as_json(content: Mapping[str, object]) -> bytes:
+def as_json(content: Mapping[str, object]) -> bytes:
+    """The content of a JSON file, keys as they come."""
     return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8")

@@ -220,10 +220,3 @@ def check_without_documents(folder: Path, entry: ShardEntry) -> None:
         raise ValueError(
             f"{folder / entry.name}: not that of {INDEX_NAME}: copy it again or build the shards again"
         )
-
-
-def write_index(folder: Path, index: ShardIndex) -> None:
-    """Writes the index beside its shards, whole or not at all."""
-    temporary = folder / f".{INDEX_NAME}.tmp"
-    temporary.write_bytes(index.encoded())
-    os.replace(temporary, folder / INDEX_NAME)

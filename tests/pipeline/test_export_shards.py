@@ -12,7 +12,7 @@ import sentencepiece
 
 from pipeline.export_shards import export_run
 from tokenizer.encoding import Encoder
-from tokenizer.shard_index import ShardEntry, ShardIndex, write_index
+from tokenizer.shard_index import INDEX_NAME, ShardEntry, ShardIndex
 from tokenizer.shard_writer import token_batch, write_shard
 from tokenizer.shards import ShardMetadata, shard_name
 
@@ -50,7 +50,7 @@ def run(tmp_path: Path) -> Path:
                 stream, [batch] if texts else [], ShardMetadata(encoder.identity, "books", split)
             )
         splits[split] = (ShardEntry(path.name, path.stat().st_size, batches),)
-    write_index(folder, ShardIndex("books", encoder.identity, splits))
+    (folder / INDEX_NAME).write_bytes(ShardIndex("books", encoder.identity, splits).encoded())
     return run
 
 

@@ -18,7 +18,7 @@ from pipeline.verify import _sample, problems_of
 from tests.tokenizer.shard_folders import make_folder
 from tokenizer.encoding import Encoder
 from tokenizer.order import SPLITS
-from tokenizer.shard_index import ShardEntry, ShardIndex, read_index, write_index
+from tokenizer.shard_index import INDEX_NAME, ShardEntry, ShardIndex, read_index
 from tokenizer.shard_reader import TokenStream
 from tokenizer.shard_writer import token_batch, write_shard
 from tokenizer.shards import ShardMetadata
@@ -78,7 +78,7 @@ def rebuild(run: Path, source: str, change: Callable[[dict[str, Rows]], None]) -
         with path.open("wb") as stream:
             batches = write_shard(stream, [batch], ShardMetadata(index.tokenizer, source, split))
         entries[split] = (ShardEntry(path.name, path.stat().st_size, batches),)
-    write_index(folder, ShardIndex(source, index.tokenizer, entries))
+    (folder / INDEX_NAME).write_bytes(ShardIndex(source, index.tokenizer, entries).encoded())
     accept(run)
     manifest = json.loads((run / "manifest.json").read_text())
     account = manifest["sources"][source]

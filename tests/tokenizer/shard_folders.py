@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tokenizer.shard_index import ShardEntry, ShardIndex, write_index
+from tokenizer.shard_index import INDEX_NAME, ShardEntry, ShardIndex
 from tokenizer.shard_writer import token_batch, write_shard
 from tokenizer.shards import ShardMetadata, TokenizerIdentity, shard_name
 
@@ -45,5 +45,5 @@ def make_folder(
             number += len(documents)
         splits[split] = tuple(entries)
     index = ShardIndex(source, TOKENIZER, splits)
-    write_index(folder, index)
+    (folder / INDEX_NAME).write_bytes(index.encoded())
     return index

@@ -14,7 +14,7 @@ import xxhash
 
 from tests.tokenizer.shard_folders import DOCUMENTS, FLAT, TOKENIZER, make_folder
 from tokenizer import shard_checksums, shard_reader, shard_writer
-from tokenizer.shard_index import ShardIndex, check_files, read_index, write_index
+from tokenizer.shard_index import INDEX_NAME, ShardIndex, check_files, read_index
 from tokenizer.shard_reader import DocumentAt, TokenStream
 from tokenizer.shards import check_compatible
 from tokenizer.verification import verify_shards
@@ -189,7 +189,9 @@ def other_split(folder: Path) -> None:
 
 def other_tokenizer(folder: Path) -> None:
     index = read_index(folder)
-    write_index(folder, replace(index, tokenizer=replace(TOKENIZER, sha256="cd" * 32)))
+    (folder / INDEX_NAME).write_bytes(
+        replace(index, tokenizer=replace(TOKENIZER, sha256="cd" * 32)).encoded()
+    )
 
 
 def broken_index(folder: Path) -> None:

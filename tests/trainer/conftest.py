@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from tokenizer.encoding import Encoder
-from tokenizer.shard_index import ShardEntry, ShardIndex, write_index
+from tokenizer.shard_index import INDEX_NAME, ShardEntry, ShardIndex
 from tokenizer.shard_writer import token_batch, write_shard
 from tokenizer.shards import ShardMetadata, shard_name
 
@@ -90,4 +90,4 @@ def write_source(run: Path, source: str, train: list[str], validation: list[str]
             batches = write_shard(stream, [batch], ShardMetadata(identity, source, split))
         splits[split] = (ShardEntry(path.name, path.stat().st_size, batches),)
         first += len(texts)
-    write_index(folder, ShardIndex(source, identity, splits))
+    (folder / INDEX_NAME).write_bytes(ShardIndex(source, identity, splits).encoded())

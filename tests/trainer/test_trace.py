@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from tokenizer import shard_writer
 from tokenizer.order import SPLITS, shuffle_key
-from tokenizer.shard_index import ShardEntry, ShardIndex, read_index, write_index
+from tokenizer.shard_index import INDEX_NAME, ShardEntry, ShardIndex, read_index
 from tokenizer.shard_writer import write_shard
 from trainer.trace import Traced, Tracer, readings, training_order
 from trainer.trace_command import _show, trace
@@ -47,7 +47,7 @@ def in_order(run: Path) -> None:
             with path.open("wb") as stream:
                 batches = write_shard(stream, rows, index.metadata(split))
             splits[split] = (ShardEntry(path.name, path.stat().st_size, batches),)
-        write_index(folder, ShardIndex(folder.name, index.tokenizer, splits))
+        (folder / INDEX_NAME).write_bytes(ShardIndex(folder.name, index.tokenizer, splits).encoded())
     with (run / "config.yaml").open("a", encoding="utf-8") as config:
         config.write(f"seed: {SEED}\n")
 
