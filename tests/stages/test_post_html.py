@@ -147,7 +147,6 @@ def test_tells_a_text_that_begins_with_a_block(html: str, is_block: int) -> None
     assert read_post(html).is_block == is_block
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     "unit",
     [
