@@ -39,7 +39,7 @@ def gates(manifest: dict[str, Any]) -> list[Gate]:
         {
             "name": "Sources",
             "state": "amber" if absent else "green",
-            "detail": f"not in this run: {', '.join(absent)}" if absent else "all seven sources are there",
+            "detail": f"not in this run: {', '.join(absent)}" if absent else "all sources are there",
         },
     ]
     repeated = [
