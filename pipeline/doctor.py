@@ -18,7 +18,7 @@ from classifiers.language_id import find_model
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked for. `needed` says whether the demo can run without it."""
+    """One thing that was looked for. `needed` says that no corpus can be made without it."""
 
     name: str
     found: str | None
@@ -45,10 +45,10 @@ def findings() -> list[Finding]:
         name, _, marker = requirement.partition(";")
         package = name.split("[")[0].split(">")[0].split("=")[0].split("<")[0].strip()
         extra = marker.split('"')[1] if "extra" in marker else ""
-        if extra in ("gcp", "dev"):
+        if extra == "dev" or any(known.name == package for known in found):
             continue
         get = f"pip install 'llama-corpus[{extra}]'" if extra else f"pip install '{name.strip()}'"
-        found.append(Finding(package, _version(package), extra != "trainer", get))
+        found.append(Finding(package, _version(package), not extra, get))
     try:
         model: str | None = find_model(None)
     except ValueError:
