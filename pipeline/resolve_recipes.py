@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from classifiers.perplexity import resolve_trainer
 from pipeline.curate import READ
-from pipeline.model_files import EXTRACTION_PATH
+from pipeline.model_files import EXTRACTION_PATH, MODEL_FIELDS
 from pipeline.recipes import DECONTAMINATED, FLAGGED, RECIPES, VARIANTS, SourceRecipe, Step, TrainStep
 from pipeline.settings import NONE, TRAIN, ModelSettings, Settings, UsageError, nearest
 from pipeline.step_parameters import with_parameters
@@ -29,12 +29,15 @@ from stages.sources.common_crawl import CommonCrawl
 from stages.stage import Reader
 from stages.wikitext import KeepWikipediaLanguage
 
+# The step that reads what a training step makes, by its name.
+_READERS: Mapping[type, str] = {TrainPerplexity: "keep_perplexity", TrainReferences: "keep_references"}
+
 
 def resolve(settings: Settings) -> dict[str, SourceRecipe]:
     """The recipe of each source of a configuration, with the configuration's parameters in place of the defaults.
 
-    Steps that need a model set to `none` are left out. Raises UsageError for an unknown recipe, variant, step or
-    parameter.
+    Steps that need a model set to `none` are left out, and trainings whose only reader is. Raises UsageError for an
+    unknown recipe, variant, step or parameter.
     """
     if settings.recipe not in RECIPES:
         raise UsageError(f"recipe {settings.recipe!r} is not known; {nearest(settings.recipe, RECIPES)}")
@@ -78,7 +81,8 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
                     )
                 parameters["languages"] = list(chosen.languages)
             chosen_step = with_parameters(step, parameters, where)
-            if name in unwanted or _left_out(step, settings.models):
+            unread = _READERS.get(type(step)) in unwanted  # a model would be trained for nobody
+            if name in unwanted or unread or _left_out(step, settings.models):
                 continue
             if isinstance(chosen_step, TrainPerplexity):
                 chosen_step = _with_trainer(chosen_step, where)
@@ -88,8 +92,10 @@ def resolve(settings: Settings) -> dict[str, SourceRecipe]:
                 _check_own_cutoffs(chosen_step, f"{where}.cutoffs")
             steps.append(chosen_step)
         _check_languages(source, steps)
+        _check_language_step(source, steps)
         resolved[source] = SourceRecipe(reader, tuple(steps))
     _check_weights(settings.models.extraction, [recipe.reader for recipe in resolved.values()])
+    _check_models_read(settings.models, resolved)
     _check_taught(resolved)
     return resolved
 
@@ -139,6 +145,16 @@ def _check_languages(source: str, steps: Sequence[Step]) -> None:
             )
 
 
+def _check_language_step(source: str, steps: Sequence[Step]) -> None:
+    """UsageError when language models would judge documents whose language nobody has told."""
+    kinds = {type(step) for step in steps}
+    if KeepPerplexity in kinds and KeepLanguage not in kinds:
+        raise UsageError(
+            f"sources.{source}.steps.keep_language cannot be left out, as keep_perplexity goes by the language that it "
+            "finds; leave out both, or keep all with keep_language: {languages: null, min_score: 0}"
+        )
+
+
 def _check_main_content(reader: CommonCrawl, given: Mapping[str, object], where: str) -> None:
     """UsageError for parameters of the main-content extractor where the whole text of a page is read."""
     for name in ("comments", "extraction_threshold"):
@@ -154,6 +170,22 @@ def _check_weights(weights: str, readers: Sequence[Reader]) -> None:
             f"models.extraction: {weights}, and no source reads main content; set "
             f"sources.commoncrawl.steps.{READ}.main_content: true, or leave it out"
         )
+
+
+def _check_models_read(models: ModelSettings, recipes: Mapping[str, SourceRecipe]) -> None:
+    """UsageError when a model is named and no step reads it."""
+    kinds = {type(step) for recipe in recipes.values() for step in recipe.steps}
+    readers = {
+        KeepLanguage: models.language_id,
+        KeepPerplexity: models.lm,
+        KeepReferences: models.reference,
+        DropBadWords: models.bad_words,
+    }
+    for kind, given in readers.items():
+        if given not in (None, TRAIN, NONE) and kind not in kinds:
+            raise UsageError(
+                f"{MODEL_FIELDS[kind][1]}: {given}, and no step of these sources reads it; leave it out"
+            )
 
 
 def _check_own_cutoffs(step: KeepPerplexity, where: str) -> None:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from classifiers.ngram_counts import MAX_ORDER
 from classifiers.perplexity import train_language_model
 from classifiers.reference_pages import Candidate
 from classifiers.references import TrainingSettings, train_references
@@ -48,6 +49,12 @@ class TrainPerplexity:
     # Our choice: a model must not depend on what else a machine has. `auto` becomes one of the others in the plan.
     trainer: Literal["numpy", "lmplz", "auto"] = "numpy"
     kenlm_programs: str = ""  # folder of lmplz and build_binary; empty: PATH
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.order <= MAX_ORDER:  # KenLM, which reads the model, takes none of single words
+            raise ValueError(f"order must be 2 to {MAX_ORDER}, not {self.order}")
+        if min(self.vocabulary, self.max_articles, self.max_text_bytes, self.held_out_pages) < 1:
+            raise ValueError("counts of pieces, articles, bytes and pages must be at least 1")
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,10 @@ class KeepSourceFile:
     suffixes: frozenset[str] = SOURCE_SUFFIXES  # RedPajama v1, github_run_filter.py
     names: frozenset[str] = SOURCE_NAMES  # same
 
+    def __post_init__(self) -> None:
+        if not (self.suffixes or self.names):
+            raise ValueError("suffixes and names are empty, so nothing would be kept; name at least one")
+
     def __call__(self, document: Document) -> Document | Rejected:
         path = document.metadata.get("path", "")
         if not path:

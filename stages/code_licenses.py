@@ -60,6 +60,10 @@ class KeepPermissiveLicense:
     max_header_characters: int = MAX_HEADER_CHARACTERS  # as for RemoveLicenseHeader
     max_header_comments: int = MAX_HEADER_COMMENTS  # same
 
+    def __post_init__(self) -> None:
+        if not self.licenses:
+            raise ValueError("licenses is empty, so nothing would be kept; name at least one")
+
     def __call__(self, document: Document) -> Document | Rejected:
         comments = list(self._comments(document))
         stated = _stated_license(comments)
