@@ -7,6 +7,7 @@ whose text is exponentially longer than the file, so a message never holds the w
 
 from __future__ import annotations
 
+import re
 import reprlib
 from typing import Any, BinaryIO, TextIO
 
@@ -14,6 +15,9 @@ import yaml
 
 MERGE = "tag:yaml.org,2002:merge"  # `<<`, whose keys may be given again
 MAX_MERGED = 10_000  # tables and keys that all merges of a text repeat; nested ones multiply
+
+# A number such as 3e-4, of the core schema of YAML 1.2.2 (10.3.2): PyYAML, of 1.1, takes it for a text.
+EXPONENT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
 
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel = 2
@@ -51,6 +55,9 @@ class _Loader(yaml.SafeLoader):
                             problem=f"merges repeat over {MAX_MERGED} keys", problem_mark=key.start_mark
                         )
         super().flatten_mapping(node)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
 
 
 def parse_yaml(content: str | bytes | TextIO | BinaryIO) -> object:

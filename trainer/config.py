@@ -174,7 +174,7 @@ def train_settings(config: Mapping[str, object], overrides: Mapping[str, object]
 
 
 def _typed(key: str, value: object) -> object:
-    """The value as the type of the setting; a number may be text (YAML reads 3e-4 as text, a shell everything)."""
+    """The value as the type of the setting; a number may be text, as a shell gives it."""
     wanted = _TYPES[key]
     if isinstance(value, Mapping | list):
         raise ValueError(f"train.{key}: {shown(value)} must be one value")

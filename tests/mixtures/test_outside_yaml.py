@@ -68,6 +68,24 @@ def test_what_is_no_yaml_is_refused_in_one_line(content: str | bytes, problem: s
     assert "\n" not in str(error.value) and len(str(error.value)) <= 400
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("1e-9", 1e-9),
+        ("-3E4", -3e4),
+        (".5e1", 5.0),
+        ("2.e+3", 2000.0),
+        ("'1e-9'", "1e-9"),
+        ("1e", "1e"),
+        ("e5", "e5"),
+        ("1e5x", "1e5x"),
+        ("12:1e5", "12:1e5"),
+    ],
+)
+def test_numbers_with_an_exponent_are_those_of_yaml_1_2(written: str, value: object) -> None:
+    assert parse_yaml(f"a: {written}") == {"a": value}
+
+
 def test_nested_merges_are_refused_before_they_are_made() -> None:
     """Nine levels of ten merges: 10^9 keys."""
     merges = ["a0: &a0 {x: 1}"]
