@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -153,8 +154,16 @@ def _script(path: Path) -> ModuleType:
 
 @click.command(cls=Table, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="llama-corpus")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Rebuild the LLaMA-1 pretraining corpus from raw dumps, and train on it."""
+    context.obj = _check_train
+
+
+def _check_train(config: Mapping[str, object]) -> None:
+    """ValueError when the trainer cannot use the `train` section of a configuration: told before a run of days, which
+    knows nothing of the trainer."""
+    importlib.import_module("trainer.config").train_settings(config, {})
 
 
 def main() -> None:

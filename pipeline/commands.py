@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -26,7 +27,9 @@ from pipeline.settings import UsageError, load_settings
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest's totals as JSON.")
 @click.argument("beam_flags", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
 def run(
+    check_train: Callable[[Mapping[str, object]], None],
     config: str,
     folder: str,
     only: str | None,
@@ -40,6 +43,10 @@ def run(
     if beam_flags and not beam_flags[0].startswith("-"):
         raise UsageError(f"unexpected argument {beam_flags[0]!r}; Beam's flags go after --")
     settings = load_settings(config, overrides)
+    try:
+        check_train({"train": settings.train, "seed": settings.seed})
+    except ValueError as error:
+        raise UsageError(f"{config}: {error}") from error
     manifest = run_pipeline(settings, folder, Options(workers, beam_flags, only, quiet))
     if manifest is None:
         return

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,11 @@ def test_refuses_a_configuration_that_is_no_mapping(text: str, tmp_path: Path) -
 def test_names_the_missing_configuration(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"config\.yaml: not found: give the folder of a run"):
         read_run_config(tmp_path)
+
+
+def test_settings_are_checked_without_torch() -> None:
+    """The front door checks them before a run, on machines that have none."""
+    code = "import sys, trainer.config; print('torch' in sys.modules, 'apache_beam' in sys.modules)"
+    root = Path(__file__).resolve().parents[2]
+    shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert shown.stdout == "False False\n"
