@@ -103,6 +103,9 @@ def resolved_config(
             "variant": settings.sources[source].variant,
             "steps": steps,
         }
+    tokenizer = dataclasses.asdict(settings.tokenizer)
+    if settings.tokenizer.model is not None:  # these are of one that is trained
+        del tokenizer["vocabulary"], tokenizer["sample_bytes"]
     return {
         "recipe": settings.recipe,
         "seed": settings.seed,
@@ -110,7 +113,7 @@ def resolved_config(
         "models": dataclasses.asdict(settings.models),
         "decontaminate": settings.decontaminate,
         "benchmarks": list(settings.benchmarks),
-        "tokenizer": dataclasses.asdict(settings.tokenizer),
+        "tokenizer": tokenizer,
         "shards": dataclasses.asdict(settings.shards),
         "mixture": mixture.as_table(),
         "tokens": settings.tokens,

@@ -6,7 +6,9 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
+from mixtures.mixture import Mixture
 from pipeline import manifest
+from pipeline.settings import Settings, TokenizerSettings
 from pipeline.tasks import imported_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,3 +33,17 @@ def test_versions_tell_what_is_not_installed() -> None:
     found = manifest.versions()
     assert found["numba"] == importlib.metadata.version("numba") and "python" in found
     assert list(manifest.VERSIONED) == sorted(manifest.VERSIONED)
+
+
+def test_a_given_tokenizer_has_no_settings_of_a_training() -> None:
+    def written(tokenizer: TokenizerSettings) -> object:
+        settings = Settings("/", {}, tokenizer=tokenizer)
+        return manifest.resolved_config(settings, Mixture({"books": 1.0}), {}, {})["tokenizer"]
+
+    assert written(TokenizerSettings(model="a.model")) == {"model": "a.model", "reference": None}
+    assert written(TokenizerSettings(300, 9)) == {
+        "vocabulary": 300,
+        "sample_bytes": 9,
+        "model": None,
+        "reference": None,
+    }
