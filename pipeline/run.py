@@ -54,6 +54,7 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
     recipes = resolve(settings)
     try:
         mixture = load_mixture(settings.mixture, settings.folder)
+        mixture.present(dict.fromkeys(recipes, 1))  # one that names no source of this run is wrong too
     except ValueError as error:
         raise UsageError(str(error)) from error
     found = {source: inputs.expand(settings, source) for source in recipes}

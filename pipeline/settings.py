@@ -19,6 +19,7 @@ from mixtures.outside_yaml import parse_yaml, shown
 from stages.document import SOURCES
 
 TRAIN, NONE = "train", "none"
+MAX_VOCABULARY = 1 << 20  # our choice: four times the largest that is published, Gemma's of 262,144
 DECONTAMINATE = (NONE, "flag", "drop")
 
 
@@ -74,7 +75,8 @@ class ShardSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """A checked configuration. `folder` is where relative paths start; `train` is the trainer's, unread here.
+    """A checked configuration. `folder` is where relative paths start; `train` is the trainer's, unread here:
+    the front door has it checked.
 
     `benchmarks`: files of evaluation items that the corpus is searched for. `decontaminate`: what becomes of documents
     that hold some, one of `DECONTAMINATE`, or None for what the recipe does."""
@@ -126,7 +128,9 @@ def _set(raw: dict[str, Any], override: str) -> None:
     *parents, last = key.split(".")
     place = raw
     for parent in parents:
-        place = place.setdefault(parent, {})
+        if place.get(parent) is None:  # not there, or `tokenizer:` with nothing after it
+            place[parent] = {}
+        place = place[parent]
         if not isinstance(place, dict):
             raise UsageError(f"--set {override}: {parent} is not a section")
     try:
@@ -181,13 +185,15 @@ def _languages(value: Any, where: str) -> tuple[str, ...]:
     return languages
 
 
-def _whole(value: Any, where: str, minimum: int = 0) -> int:
+def _whole(value: Any, where: str, minimum: int = 0, maximum: int | None = None) -> int:
     try:
         number = parse_count(value)
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from error
     if number < minimum:
         raise UsageError(f"{where}: must be at least {minimum}, found {shown(value)}")
+    if maximum is not None and number > maximum:
+        raise UsageError(f"{where}: must be at most {maximum}, found {shown(value)}")
     return number
 
 
@@ -250,6 +256,12 @@ def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
             f"{name}: decontaminate: expected one of {', '.join(DECONTAMINATE)}, found {shown(decontaminate)}"
         )
     model = tokenizer.get("model")
+    for key in ("vocabulary", "sample_bytes"):
+        if model is not None and key in tokenizer:
+            raise UsageError(
+                f"{name}: tokenizer.{key}: only of a tokenizer that the run trains, and tokenizer.model is given; "
+                "leave one out"
+            )
     reference = tokenizer.get("reference")
     return Settings(
         folder=folder,
@@ -266,6 +278,7 @@ def parse_settings(raw: Mapping[str, Any], folder: str, name: str) -> Settings:
                 tokenizer.get("vocabulary", default.tokenizer.vocabulary),
                 f"{name}: tokenizer.vocabulary",
                 300,
+                MAX_VOCABULARY,
             ),
             sample_bytes=_whole(
                 tokenizer.get("sample_bytes", default.tokenizer.sample_bytes),

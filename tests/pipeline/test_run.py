@@ -192,6 +192,9 @@ def test_a_changed_setting_runs_again_only_what_depends_on_it(finished: Path, sa
         (["recepy=llama1"], 2, "unknown key 'recepy'; did you mean recipe?"),
         (["models.language_id=missing.ftz"], 2, "missing.ftz"),
         (["models.reference=missing.bin"], 2, "missing.bin is not there"),
+        (["sources={books: {inputs: [a]}}", "mixture={c4: 1}"], 2, "mixture: nothing is there of any of its"),
+        (["train.stepz=20"], 2, "sample.yaml: train.stepz: no such setting (did you mean steps?)"),
+        (["train.preset=tiny"], 2, "sample.yaml: train.preset: no model 'tiny'"),
         (["sources.wikipedia.inputs=[sample.yaml]"], 1, "wikipedia/read part-00000: sample.yaml"),
         (
             ["sources.commoncrawl.inputs=[sample.yaml]"],

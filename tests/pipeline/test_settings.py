@@ -39,6 +39,12 @@ def test_defaults_are_those_of_the_paper(tmp_path: Path) -> None:
         ("seed: 1\n", "no sources; name at least one of commoncrawl"),
         (MINIMAL + "tokens: many\n", "tokens: "),
         (MINIMAL + "tokenizer: {vocabulary: 10}\n", "tokenizer.vocabulary: must be at least 300"),
+        (MINIMAL + "tokenizer: {vocabulary: 200B}\n", "tokenizer.vocabulary: must be at most 1048576"),
+        (
+            MINIMAL + "tokenizer: {model: a, vocabulary: 500}\n",
+            "tokenizer.vocabulary: only of a tokenizer that",
+        ),
+        (MINIMAL + "tokenizer: {model: a, sample_bytes: 9}\n", "tokenizer.sample_bytes: only of a tokenizer"),
         (MINIMAL + "shards: {validation_fraction: 2}\n", "expected a number from 0 to below 1"),
         ("sources: [", "is not YAML"),
         ("just text", "holds no settings"),
@@ -85,6 +91,13 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
 def test_overrides_reach_nested_keys(tmp_path: Path) -> None:
     found = settings(tmp_path, MINIMAL, "tokenizer.vocabulary=8000", "tokens=20M", "mixture={books: 1}")
     assert (found.tokenizer.vocabulary, found.tokens, found.mixture) == (8000, 20_000_000, {"books": 1})
+
+
+def test_overrides_reach_into_an_empty_section(tmp_path: Path) -> None:
+    found = settings(tmp_path, MINIMAL + "tokenizer:\n", "tokenizer.vocabulary=600")
+    assert found.tokenizer.vocabulary == 600
+    with pytest.raises(UsageError, match=r"--set recipe\.name=plus: recipe is not a section"):
+        settings(tmp_path, MINIMAL + "recipe: plus\n", "recipe.name=plus")
 
 
 def test_an_override_without_a_value_is_refused(tmp_path: Path) -> None:
@@ -149,6 +162,87 @@ def test_a_step_can_be_left_out_so_that_its_numbers_stay_and_nothing_goes(tmp_pa
             resolve(settings(tmp_path, text.format(name)))
     with pytest.raises(UsageError, match="no step 'keep_gophers' here; did you mean keep_gopher"):
         resolve(settings(tmp_path, text.format("keep_gophers")))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "steps", "models", "trained"),
+    [
+        ("llama1", "keep_perplexity: none", "", ["train_references"]),
+        ("plus", "keep_references: none", "", ["train_perplexity"]),
+        ("llama1", "keep_perplexity: none, keep_references: none", "", []),
+        ("llama1", "keep_perplexity: none", "{reference: none}", []),
+        ("plus", "keep_references: none", "{lm: none}", []),
+    ],
+)
+def test_a_model_is_not_trained_when_the_step_that_reads_it_is_left_out(
+    tmp_path: Path, recipe: str, steps: str, models: str, trained: list[str]
+) -> None:
+    text = CRAWL.format(languages="[en]", steps=steps, recipe=recipe) + f"models: {models}\n"
+    names = [name for name, _ in resolve(settings(tmp_path, text))["commoncrawl"].named()]
+    assert [name for name in names if name.startswith("train_")] == trained
+    assert not names[-1].startswith("train_")
+
+
+@pytest.mark.parametrize("recipe", ["llama1", "plus"])
+@pytest.mark.parametrize("lm", ["train", "folder"])
+def test_the_language_step_stays_while_language_models_judge(tmp_path: Path, recipe: str, lm: str) -> None:
+    text = "sources: {{commoncrawl: {{inputs: [a], steps: {{keep_language: none, keep_gopher: none{}}}}}}}\n"
+    if recipe == "llama1":
+        text = text.replace(", keep_gopher: none", "")
+    text += f"recipe: {recipe}\nmodels: {{{{lm: {lm}}}}}\n"
+    with pytest.raises(
+        UsageError, match=r"commoncrawl\.steps\.keep_language cannot be left out, as keep_perplexity"
+    ):
+        resolve(settings(tmp_path, text.format("")))
+    text = text.replace("folder", "train")
+    names = [
+        s
+        for s, _ in resolve(settings(tmp_path, text.format(", keep_perplexity: none")))["commoncrawl"].named()
+    ]
+    assert "keep_language" not in names and "train_perplexity" not in names
+
+
+@pytest.mark.parametrize(
+    ("sources", "model"),
+    [
+        ("books: {inputs: [a]}", "language_id: lid.ftz"),
+        ("books: {inputs: [a]}", "lm: lms"),
+        ("c4: {inputs: [a], variant: crawl}", "reference: r.bin"),
+        ("c4: {inputs: [a]}", "bad_words: words.txt"),
+        ("commoncrawl: {inputs: [a], steps: {keep_perplexity: none}}", "lm: lms"),
+    ],
+)
+def test_a_model_that_no_step_reads_is_refused(tmp_path: Path, sources: str, model: str) -> None:
+    text = f"sources: {{{sources}}}\nmodels: {{{model}}}\n"
+    name, _, path = model.partition(": ")
+    with pytest.raises(UsageError, match=rf"^models\.{name}: {path}, and no step of these sources reads it"):
+        resolve(settings(tmp_path, text))
+    resolve(settings(tmp_path, f"sources: {{{sources}}}\n{UNTRAINED}"))
+
+
+@pytest.mark.parametrize(
+    ("source", "step", "message"),
+    [
+        ("commoncrawl", "train_perplexity: {order: 99}", "order must be 2 to 6, not 99"),
+        ("commoncrawl", "train_perplexity: {order: 1}", "order must be 2 to 6, not 1"),
+        ("commoncrawl", "train_perplexity: {vocabulary: 0}", "counts of pieces, articles, bytes and pages"),
+        ("github", "keep_permissive_license: {licenses: []}", "licenses is empty, so nothing would be kept"),
+        ("github", "keep_source_file: {suffixes: [], names: []}", "suffixes and names are empty, so nothing"),
+    ],
+)
+def test_what_would_fail_or_keep_nothing_days_later_is_refused(
+    tmp_path: Path, source: str, step: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^sources.{source}.steps.{step.partition(':')[0]}: {message}"):
+        resolve(settings(tmp_path, f"sources: {{{source}: {{inputs: [a], steps: {{{step}}}}}}}\n"))
+
+
+def test_small_numbers_may_be_written_with_an_exponent(tmp_path: Path) -> None:
+    text = "sources: {commoncrawl: {inputs: [a], steps: {keep_language: {min_score: 5e-1}}}}\n" + UNTRAINED
+    found = settings(tmp_path, text, "shards.validation_fraction=1e-3", "tokens=2e12")
+    assert (found.shards.validation_fraction, found.tokens) == (0.001, 2_000_000_000_000)
+    steps = dict(resolve(found)["commoncrawl"].named())
+    assert steps["keep_language"].min_score == 0.5  # type: ignore[union-attr]
 
 
 def test_an_unknown_variant_is_refused(tmp_path: Path) -> None:
