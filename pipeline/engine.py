@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
@@ -51,22 +52,31 @@ def _leave_with(run_alive: Connection) -> None:
         os._exit(1)
 
 
-def _start_worker(run_alive: Connection) -> None:
+def open_stores(flags: Sequence[str]) -> None:
+    """From here on this process opens files in stores as Beam's flags say; s3 is not opened without any."""
+    FileSystems.set_options(PipelineOptions(list(flags)))
+
+
+def _start_worker(run_alive: Connection, flags: Sequence[str]) -> None:
     """Workers leave Ctrl-C to the run, and end when the run is killed, so that nobody writes after it.
 
     The run holds the other end of `run_alive` and never writes: what comes is its end.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with, args=(run_alive,), daemon=True).start()
+    open_stores(flags)
 
 
 @contextlib.contextmanager
-def local_workers(workers: int, finished: Callable[[str], None]) -> Iterator[None]:
-    """Gives in-process pipelines a pool of `workers` processes; `finished(marker)` is called as each task ends."""
+def local_workers(workers: int, finished: Callable[[str], None], flags: Sequence[str] = ()) -> Iterator[None]:
+    """Gives in-process pipelines a pool of `workers` processes; `finished(marker)` is called as each task ends. `flags`
+    are Beam's, as for `open_stores`."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
     run_alive, held = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(run_alive,))
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_worker, initargs=(run_alive, flags)
+    )
     _Local.pool, _Local.finished, _Local.interrupted = pool, finished, False
 
     def interrupt(number: int, frame: object) -> None:

@@ -24,7 +24,7 @@ from apache_beam.io.filesystems import FileSystems
 from pipeline import files
 from pipeline.http_files import open_http
 from pipeline.http_requests import BRISK, describe_all, is_http
-from pipeline.settings import Settings, UsageError
+from pipeline.settings import Settings, UsageError, check_store
 
 CHECKSUMS = "work/inputs.json"
 MUCH_TO_READ = 2_000_000_000  # bytes: some seconds of reading
@@ -271,6 +271,7 @@ def _checksummed(path: str, name: str, known: dict[str, Any]) -> Input:
         checksum = seen[2] if seen and seen[:2] == stamp else files.sha256_of(path).sha256
         known[path] = [*stamp, checksum]
         return Input(path, name, stat.st_size, checksum)
+    check_store(path)
     found = FileSystems.match([path])[0].metadata_list
     if not found:
         raise UsageError(f"{path} is not there; check the list that names it")

@@ -28,7 +28,7 @@ from pipeline.plan import Done, Node
 from pipeline.plan_run import RunPlan, RunPlanner
 from pipeline.progress import Progress
 from pipeline.resolve_recipes import resolve
-from pipeline.settings import Settings, UsageError, as_yaml
+from pipeline.settings import Settings, UsageError, as_yaml, check_store
 from pipeline.status import LOCK, StatusFile
 from pipeline.tasks import Task
 from stages.sources.c4 import missing_shards
@@ -50,6 +50,8 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
     Raises UsageError for a wrong configuration and ValueError when a task fails or a source is left empty.
     """
     engine.check_flags(options.beam_flags)
+    engine.open_stores(options.beam_flags)
+    check_store(run)
     refuse_derived(run)
     recipes = resolve(settings)
     try:
@@ -77,7 +79,7 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
             status.advance(marker)
             progress.advance()
 
-        with engine.local_workers(options.workers, finished):
+        with engine.local_workers(options.workers, finished, options.beam_flags):
             ran = run_nodes(run, nodes, plan, done, options, progress, status)
         accounts = write_accounts(run, plan.sources, done)
         if options.only is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib.util
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,12 @@ class UsageError(ValueError):
     """The configuration or the command line is wrong; nothing was run."""
 
     exit_code = 2
+
+
+def check_store(path: str) -> None:
+    """UsageError for a path in Amazon's store without its client, of which Beam's message does not tell."""
+    if path.startswith("s3://") and importlib.util.find_spec("boto3") is None:
+        raise UsageError(f"{path}: s3 needs the package boto3: pip install 'llama-corpus[aws]'")
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,7 @@ class Settings:
     def path(self, written: str) -> str:
         """A path of the configuration as an absolute path, URLs untouched."""
         if "://" in written:
+            check_store(written)
             return written
         return os.path.normpath(os.path.join(self.folder, os.path.expanduser(written)))
 

@@ -7,6 +7,7 @@ import functools
 import gzip
 import json
 import random
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -224,6 +225,17 @@ def test_a_wrong_setting_is_named(source: str, more: dict[str, object], message:
     with pytest.raises(UsageError) as error:
         parse_settings({"sources": {source: {"inputs": ["a"], **more}}}, "/", "run.yaml")
     assert message in str(error.value)
+
+
+def test_the_client_of_a_store_is_missed_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    (tmp_path / "own.paths").write_text("s3://bucket/a.warc\n", encoding="utf-8")
+    for pattern in ("s3://bucket/a.warc", "own.paths"):
+        with pytest.raises(UsageError) as error:
+            found = expanded(tmp_path, pattern)
+            inputs.checksummed(str(tmp_path / "run"), {"commoncrawl": found}, print)
+        told = "s3://bucket/a.warc: s3 needs the package boto3: pip install 'llama-corpus[aws]'"
+        assert str(error.value) == told
 
 
 def test_files_on_servers_are_asked_for_once_a_run(mirror: Path, tmp_path: Path) -> None:

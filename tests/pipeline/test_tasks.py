@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import S3Options
 
 from pipeline import engine, files, tasks
 from pipeline.curate import RawInput
@@ -125,6 +127,19 @@ def test_an_error_names_step_and_task_in_one_line(tmp_path: Path, workers: int) 
                 engine.run_tasks(str(tmp_path), [task(1), task(2, "fail")], ())
         else:
             engine.run_tasks(str(tmp_path), [task(1), task(2, "fail")], ())
+
+
+def s3_region() -> str | None:
+    store = FileSystems.get_filesystem("s3://bucket/a")
+    region = store._options.view_as(S3Options).s3_region_name
+    assert region is None or isinstance(region, str)
+    return region
+
+
+def test_workers_open_stores_as_the_flags_say() -> None:
+    with engine.local_workers(1, lambda marker: None, ["--s3_region_name=eu-north-1"]):
+        assert engine._Local.pool is not None
+        assert engine._Local.pool.submit(s3_region).result() == "eu-north-1"
 
 
 def test_a_killed_worker_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
