@@ -74,10 +74,10 @@ class Table(click.Group):
         try:
             command = getattr(importlib.import_module(module), name)
         except ModuleNotFoundError as error:
-            extra = "trainer" if module.startswith("trainer") else "dev"
+            extra = "[trainer]" if module.startswith("trainer") else ""
             raise click.ClickException(
                 f"{cmd_name} needs the package {error.name}, which is not installed: "
-                f"pip install 'llama-corpus[{extra}]'"
+                f"pip install 'llama-corpus{extra}'"
             ) from error
         assert isinstance(command, click.Command)
         return command
