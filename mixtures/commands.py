@@ -130,7 +130,7 @@ def plan_mixtures(
     """Plans a mixture for each budget, by default the run's or LLaMA-1's two.
 
     The unique tokens are those of a finished `run`, `typed` as SOURCE=N, or another corpus's (`published`), in this
-    order. click.UsageError for wrong usage, ValueError for a run or a mixture that cannot be read.
+    order. click.UsageError for wrong usage, ValueError for a run that cannot be read.
     """
     measured = _typed(tuple(typed))
     if run is not None:
@@ -158,7 +158,12 @@ def _mixture(name: str | None, config: Mapping[str, object]) -> Mixture:
         raise ValueError(
             f"mixture: {shown(given)} is neither a name nor a table: correct config.yaml of the run"
         )
-    return load_mixture(given)
+    try:
+        return load_mixture(given)
+    except ValueError as error:
+        if name is None:
+            raise
+        raise click.UsageError(f"--mixture: {error}") from error
 
 
 def _typed(given: tuple[str, ...]) -> Measured:
@@ -189,10 +194,11 @@ def _of_publication(name: str, mixture: Mixture) -> Measured:
 
 
 def _of_run(run: Path) -> Measured:
-    """The training tokens and the text of a finished run; ValueError when it is none."""
+    """The training tokens and the text of a finished run; click.UsageError when there is none, ValueError when its
+    manifest cannot be read."""
     path = run / "manifest.json"
     if not path.is_file():
-        raise ValueError(
+        raise click.UsageError(
             f"{run} is no finished run (no manifest.json in it): make one with llama-corpus run, "
             "or plan with --unique or --published"
         )

@@ -13,7 +13,7 @@ from trainer.train import train as train_run
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a setting, e.g. steps=500."
 )
@@ -37,7 +37,7 @@ def train(run: Path, overrides: tuple[str, ...], quiet: bool, as_json: bool) -> 
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--prompt", default="", help="The text to go on from.")
 @click.option("--tokens", type=click.IntRange(0), default=128, help="At most this many new tokens.")
 @click.option("--temperature", type=click.FloatRange(0), default=0.8, help="0: always the likeliest token.")

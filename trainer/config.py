@@ -24,6 +24,12 @@ WARMUP_FRACTION = (
 )
 
 
+class UsageError(ValueError):
+    """The settings or the command line are wrong; nothing was trained."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
     """Everything that a run can be told; the same settings on the same shards give the same model."""
@@ -124,7 +130,7 @@ def read_run_config(run: Path) -> Mapping[str, object]:
             raise ValueError(f"{path}: {size} bytes, at most {MAX_CONFIG_BYTES}: this is no configuration")
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise ValueError(f"{path}: not found: give the folder of a run (llama-corpus run --out)") from error
+        raise UsageError(f"{path}: not found: give the folder of a run (llama-corpus run --out)") from error
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror}): mend it") from error
     try:
@@ -139,23 +145,23 @@ def read_run_config(run: Path) -> Mapping[str, object]:
 def train_settings(config: Mapping[str, object], overrides: Mapping[str, object]) -> TrainSettings:
     """The settings of a run: its `train` section, overridden, completed with the defaults of the preset.
 
-    The seed of the run serves when the section has none. ValueError for an unknown key (with the nearest
+    The seed of the run serves when the section has none. UsageError for an unknown key (with the nearest
     known one), a value of another type, or values that do not fit together.
     """
     section = config.get("train")
     if section is None:
         section = {}
     if not isinstance(section, Mapping):
-        raise ValueError(f"train: must be a mapping of settings, not {type(section).__name__}")
+        raise UsageError(f"train: must be a mapping of settings, not {type(section).__name__}")
     given = {**section, **overrides}
     for key in given:
         if key not in _TYPES:
             name = key if isinstance(key, str) and len(key) < 80 else shown(key)
-            raise ValueError(f"train.{name}: no such setting{_nearest(name, _TYPES)}")
+            raise UsageError(f"train.{name}: no such setting{_nearest(name, _TYPES)}")
     given = {key: _typed(key, value) for key, value in given.items()}
     preset = given.setdefault("preset", "toy")
     if preset not in MODELS:
-        raise ValueError(
+        raise UsageError(
             f"train.preset: no model {shown(preset)}{_nearest(str(preset), MODELS)}: one of {', '.join(MODELS)}"
         )
     defaults = DEFAULTS[str(preset)]
@@ -177,12 +183,12 @@ def _typed(key: str, value: object) -> object:
     """The value as the type of the setting; a number may be text, as a shell gives it."""
     wanted = _TYPES[key]
     if isinstance(value, Mapping | list):
-        raise ValueError(f"train.{key}: {shown(value)} must be one value")
+        raise UsageError(f"train.{key}: {shown(value)} must be one value")
     if wanted is str:
         return str(value)  # a preset is text, whatever YAML may read in it
     if wanted is bool:
         if value not in (True, False, "true", "false"):
-            raise ValueError(f"train.{key}: {shown(value)} must be true or false")
+            raise UsageError(f"train.{key}: {shown(value)} must be true or false")
         return value in (True, "true")
     try:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -194,41 +200,41 @@ def _typed(key: str, value: object) -> object:
             raise ValueError
     except (ValueError, OverflowError) as error:
         kind = "a number" if wanted is float else "a whole number"
-        raise ValueError(f"train.{key}: {shown(value)} must be {kind}") from error
+        raise UsageError(f"train.{key}: {shown(value)} must be {kind}") from error
     return number
 
 
 def _check(settings: TrainSettings) -> None:
     for key, value in asdict(settings).items():
         if key in CHOICES and value not in CHOICES[key]:
-            raise ValueError(f"train.{key}: {shown(value)} must be one of {', '.join(CHOICES[key])}")
+            raise UsageError(f"train.{key}: {shown(value)} must be one of {', '.join(CHOICES[key])}")
         if isinstance(value, str | bool):
             continue
         if value < 0 or (key in _POSITIVE and value == 0):
-            raise ValueError(
+            raise UsageError(
                 f"train.{key}: {value} must be {'above 0' if key in _POSITIVE else 'at least 0'}"
             )
         if isinstance(value, int) and key != "seed" and value > _MAX_COUNT:
-            raise ValueError(f"train.{key}: {value} must be at most {_MAX_COUNT}")
+            raise UsageError(f"train.{key}: {value} must be at most {_MAX_COUNT}")
     context = MODELS[settings.preset].context
     if settings.sequence_length > context:
-        raise ValueError(
+        raise UsageError(
             f"train.sequence_length: {settings.sequence_length} is more than the context of {settings.preset}, "
             f"{context}"
         )
     if settings.warmup_steps > settings.steps:
-        raise ValueError(
+        raise UsageError(
             f"train.warmup_steps: {settings.warmup_steps} is more than train.steps ({settings.steps})"
         )
     if settings.micro_batch_sequences and settings.batch_sequences % settings.micro_batch_sequences:
-        raise ValueError(
+        raise UsageError(
             f"train.micro_batch_sequences: {settings.micro_batch_sequences} does not divide "
             f"train.batch_sequences ({settings.batch_sequences})"
         )
     if not (settings.beta1 < 1 and settings.beta2 < 1):
-        raise ValueError(f"train.beta1, beta2: {settings.beta1}, {settings.beta2} must be below 1")
+        raise UsageError(f"train.beta1, beta2: {settings.beta1}, {settings.beta2} must be below 1")
     if settings.seed >= 1 << 64:
-        raise ValueError(f"train.seed: {settings.seed} must be below 2^64")
+        raise UsageError(f"train.seed: {settings.seed} must be below 2^64")
 
 
 def _nearest(key: str, known: Mapping[str, object]) -> str:

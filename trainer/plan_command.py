@@ -18,7 +18,7 @@ from mixtures.commands import budget_tokens, mixture_options, plan_mixtures
 from mixtures.report_text import count, share, size
 from tokenizer.sentencepiece_model import load_model
 from trainer.cards import CARDS, GIB, Card, Checkpointing
-from trainer.config import TrainSettings, read_run_config, train_settings
+from trainer.config import TrainSettings, UsageError, read_run_config, train_settings
 from trainer.cost import MODES, Expected, Memory, Workload, expected, memory
 from trainer.fitting import choose_layout, largest_micro_batch, smallest_layout
 from trainer.layout import Layout, parse_layout
@@ -94,7 +94,7 @@ def plan_training(
     model, batch = settings.preset, settings.batch_sequences
     work = workload(shape, settings)
     if layout is not None and layout.processes != gpus:
-        raise ValueError(
+        raise UsageError(
             f"--layout {layout}: makes {layout.processes} GPUs, and --gpus says {gpus}: change one"
         )
     chosen = layout or choose_layout(work, gpus, batch, card.memory_bytes) or Layout(shard=gpus)
@@ -103,7 +103,7 @@ def plan_training(
         rows = max(1, batch // chosen.readers)
         work = replace(work, micro_batch=largest_micro_batch(work, rows, card.memory_bytes))
     if chosen.readers * work.micro_batch > batch:
-        raise ValueError(
+        raise UsageError(
             f"--layout {chosen}, --micro-batch {work.micro_batch}: {chosen.readers} readers hold "
             f"{chosen.readers * work.micro_batch:,} sequences at once and the batch of {model} has {batch:,}: "
             "take a smaller micro-batch, fewer GPUs, or tensor parallelism, whose peers share their sequences"

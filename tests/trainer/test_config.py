@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.config import read_run_config, train_settings
+from trainer.config import UsageError, read_run_config, train_settings
 
 
 def test_defaults_of_7b_are_those_of_the_paper() -> None:
@@ -60,8 +60,9 @@ for _ in range(100):
     ],
 )
 def test_refuses_what_it_does_not_know(section: object, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UsageError, match=message) as error:
         train_settings({"train": section}, {})
+    assert error.value.exit_code == 2
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "a: [", "\x00"])
@@ -72,7 +73,7 @@ def test_refuses_a_configuration_that_is_no_mapping(text: str, tmp_path: Path) -
 
 
 def test_names_the_missing_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"config\.yaml: not found: give the folder of a run"):
+    with pytest.raises(UsageError, match=r"config\.yaml: not found: give the folder of a run"):
         read_run_config(tmp_path)
 
 

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mixtures import commands, mixture
+from trainer.config import UsageError
 from trainer.plan_command import plan
 
 TOKENIZER = "0123456789abcdef" * 4
@@ -145,6 +146,8 @@ def test_prints_json_for_machines(run: Path) -> None:
         (["--model", "8B"], "'8B' is not one of"),
         (["--model", "7B", "--card", "V100"], "'V100' is not one of"),
         (["--model", "7B", "--gpus", "0"], "0 is not in the range"),
+        (["--published", "llama1", "--mixture", "nix"], "--mixture: "),
+        (["nothing/here"], "nothing/here is no finished run (no manifest.json in it): make one with"),
         (["--model", "7B", "--layout", "2x4"], "--layout: layout '2x4': write replicate x shard x tensor"),
     ],
 )
@@ -158,8 +161,6 @@ def test_says_what_is_wrong_with_a_run(run: Path) -> None:
     assert str(call(run).exception).startswith(f"{run}/manifest.json: not the manifest of a run (")
     (run / "manifest.json").write_text("[[")
     assert str(call(run).exception).startswith(f"{run}/manifest.json: not the manifest of a run (")
-    (run / "manifest.json").unlink()
-    assert str(call(run).exception).startswith(f"{run} is no finished run (no manifest.json in it): make one")
 
 
 def test_is_a_command_of_the_front_door_that_needs_neither_torch_nor_beam() -> None:
@@ -242,8 +243,10 @@ def test_takes_the_layout_micro_batch_and_checkpointing_that_are_asked_for() -> 
 
 def test_refuses_a_layout_that_fits_neither_gpus_nor_batch() -> None:
     result = call("--model", "7B", "--layout", "2x8x1", "--gpus", "8")
+    assert isinstance(result.exception, UsageError)
     assert str(result.exception) == "--layout 2x8x1: makes 16 GPUs, and --gpus says 8: change one"
     result = call("--model", "7B", "--layout", "1x4096x1")
+    assert isinstance(result.exception, UsageError)
     assert "4096 readers hold 4,096 sequences at once and the batch of 7B has 2,048: take" in str(
         result.exception
     )
