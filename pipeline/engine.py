@@ -23,7 +23,8 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, _BeamArgumentParser
+from apache_beam.runners.runner import create_runner
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -139,7 +140,8 @@ class RunTasks(beam.DoFn):
 
 
 def check_flags(flags: Sequence[str]) -> None:
-    """Raises UsageError for a flag that no options of Beam know; Beam itself would drop it without a word."""
+    """Raises UsageError for a flag that no options of Beam know, which Beam itself would drop without a word, and for a
+    runner that is not there."""
     parser = _BeamArgumentParser(
         add_help=False, allow_abbrev=False, exit_on_error=False, conflict_handler="resolve"
     )
@@ -152,6 +154,12 @@ def check_flags(flags: Sequence[str]) -> None:
     if unknown:
         known = [option for action in parser._actions for option in action.option_strings]
         raise UsageError(f"Beam knows no {unknown[0]}; {nearest(unknown[0].split('=')[0], known)}")
+    runner = PipelineOptions(list(flags)).view_as(StandardOptions).runner
+    if runner is not None:
+        try:
+            create_runner(runner)
+        except (ValueError, ImportError, AttributeError) as error:
+            raise UsageError(f"Beam's flags after --: --runner={runner}: {error}") from error
 
 
 def run_tasks(run: str, tasks: Sequence[Task], beam_flags: Sequence[str]) -> None:

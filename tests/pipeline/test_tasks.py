@@ -87,7 +87,13 @@ def test_a_marker_of_other_code_is_refused(tmp_path: Path) -> None:
 def test_a_flag_that_beam_does_not_know_is_refused(flag: str) -> None:
     with pytest.raises(UsageError, match=flag.split("=")[0]):
         engine.check_flags([flag])
-    engine.check_flags(["--runner=DataflowRunner", "--project=p", "--no_save_main_session"])
+    engine.check_flags(["--runner=PrismRunner", "--project=p", "--no_save_main_session"])
+
+
+@pytest.mark.parametrize("runner", ["Foo", "no.such.Runner", "os.Runner"])
+def test_a_runner_that_is_not_there_is_refused(runner: str) -> None:
+    with pytest.raises(UsageError, match=f"--runner={runner}: "):
+        engine.check_flags([f"--runner={runner}"])
 
 
 def test_settings_inputs_and_code_make_another_key() -> None:
