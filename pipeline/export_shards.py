@@ -56,5 +56,9 @@ def export_run(run: Path, out: Path, to: str) -> list[Path]:
 )
 def export(run: Path, to: str, out: Path) -> None:
     """Write the shards of RUN as Megatron .bin/.idx, flat .npy arrays, or JSON lines of text."""
+    if out.resolve().is_relative_to(run.resolve()):
+        raise click.UsageError(
+            f"--out {out}: is within the run, which is not written to; choose another folder"
+        )
     for path in export_run(run, out, to):
         print(path)

@@ -89,7 +89,12 @@ def fit_extractor(
                 else:
                     yield page
 
-    data = gather_blocks(label_pages(usable()), settings.min_sites)
+    pages = label_pages(usable())
+    if not pages:
+        raise ValueError(
+            f"no page to fit on in {', '.join(sorted(set(paths)))}; give pages with html and their text"
+        )
+    data = gather_blocks(pages, settings.min_sites)
     left_out["known text is not on the page"] = sum(page.found < MIN_FOUND for page in data.pages)
     everything = np.arange(len(data.pages))
     _say(f"fitting on {len(data.pages)} pages of {len(data.site_has_word)} sites, {len(data.labels)} blocks")

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sentencepiece
+from click.testing import CliRunner
 
-from pipeline.export_shards import export_run
+from pipeline.export_shards import export, export_run
 from tokenizer.encoding import Encoder
 from tokenizer.shard_index import INDEX_NAME, ShardEntry, ShardIndex
 from tokenizer.shard_writer import token_batch, write_shard
@@ -77,3 +78,11 @@ def test_refuses_a_run_without_shards_and_another_tokenizer(run: Path, tmp_path:
         model.write(b"\x1a\x00")
     with pytest.raises(ValueError, match=r"index\.json: made with tokenizer"):
         export_run(run, tmp_path / "out", "npy")
+
+
+@pytest.mark.parametrize("inside", ["shards/books", "export", "."])
+def test_the_run_itself_is_not_written_to(run: Path, inside: str) -> None:
+    result = CliRunner().invoke(export, [str(run), "--to", "npy", "--out", str(run / inside)])
+    assert (result.exit_code, "is within the run, which is not written to" in result.output) == (2, True)
+    assert not (run / "export").exists()
+    assert not list(run.rglob("*.npy"))

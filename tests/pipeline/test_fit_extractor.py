@@ -104,6 +104,14 @@ def test_prints_features_effects_and_types_also_as_json(set_file: str, tmp_path:
     assert found["features"][0].keys() == {"score", "name", "weight", "standardised"}
 
 
+def test_files_without_a_page_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "empty.jsonl", [])
+    with pytest.raises(
+        ValueError, match=f"^no page to fit on in {path}; give pages with html and their text"
+    ):
+        call(path, "--out", str(tmp_path / "weights.json"))
+
+
 def test_a_page_whose_text_is_elsewhere_is_counted_and_not_fitted(tmp_path: Path) -> None:
     known = [*pages(40), *(page(100 + k, f"rare-{k}.org", extra="rare") for k in range(11))]
     wrong = KnownPage(
