@@ -122,10 +122,11 @@ def create(path: str) -> Iterator[HashingStream]:
     FileSystems.rename([temporary], [path])
 
 
-def write_json(path: str, value: Any) -> Written:
-    """Writes a value as JSON with sorted keys."""
+def write_json(path: str, value: Any, sort_keys: bool = True) -> Written:
+    """Writes a value as JSON."""
+    text = json.dumps(value, indent=1, sort_keys=sort_keys, ensure_ascii=False) + "\n"
     with create(path) as stream:
-        stream.write((json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8"))
+        stream.write(text.encode("utf-8"))
     return stream.written()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -66,9 +67,15 @@ class RunPlan:
         else:
             waiting = [n for n in by_name if n == only or n.startswith(f"{only}/")]
         if not waiting:
-            raise UsageError(
-                f"--only {only}: no such step; known: {', '.join([DOCUMENTS, *finals, *by_name])}"
+            names = [DOCUMENTS, *finals, *by_name]
+            wholes = sorted({name.partition("/")[0] for name in names})
+            close = difflib.get_close_matches(only, [*wholes, *names], n=3)
+            near = (
+                f"did you mean {' or '.join(close)}?"
+                if close
+                else f"known: {', '.join(wholes)}, and their steps as llama-corpus status lists them"
             )
+            raise UsageError(f"--only {only}: no such step; {near}")
         needed: set[str] = set()
         while waiting:
             name = waiting.pop()

@@ -12,6 +12,7 @@ import click
 
 from pipeline import files
 from pipeline.manifest import MANIFEST
+from pipeline.settings import UsageError
 from pipeline.tasks import Task
 
 STATUS = "work/status.json"
@@ -19,10 +20,11 @@ LOCK = ".lock"
 
 
 class StatusFile:
-    """Keeps `work/status.json`: for each node its tasks done and in all (None: not known yet)."""
+    """Keeps `work/status.json`: for each node its tasks done and in all (None: not known yet), in the order given, and
+    the step that alone was asked for."""
 
-    def __init__(self, run: str, nodes: Sequence[str]) -> None:
-        self._path = files.join(run, STATUS)
+    def __init__(self, run: str, nodes: Sequence[str], only: str | None = None) -> None:
+        self._path, self._only = files.join(run, STATUS), only
         self._nodes: dict[str, list[int | None]] = {name: [0, None] for name in nodes}
         self._write()
 
@@ -44,7 +46,23 @@ class StatusFile:
         self._write()
 
     def _write(self) -> None:
-        files.write_json(self._path, {"nodes": self._nodes})
+        files.write_json(self._path, {"only": self._only, "nodes": self._nodes}, sort_keys=False)
+
+
+def _read(path: str) -> dict[str, Any]:
+    """What a `StatusFile` wrote; ValueError when the file holds anything else."""
+    found = files.read_json(path)
+    nodes = found.get("nodes") if isinstance(found, dict) else None
+    if not isinstance(nodes, dict) or not all(map(_is_count, nodes.values())):
+        raise ValueError(f"{path}: not the status of a run; the same command as before writes it anew")
+    return {"only": found.get("only"), "nodes": nodes}
+
+
+def _is_count(found: object) -> bool:
+    match found:
+        case [int(), int() | None]:
+            return True
+    return False
 
 
 def _is_running(run: str) -> bool:
@@ -66,20 +84,30 @@ def _is_running(run: str) -> bool:
 def status(folder: str, as_json: bool) -> None:
     """Show how far RUN is."""
     path = files.join(folder, STATUS)
-    if not files.exists(path):
-        raise ValueError(
+    whole = files.exists(files.join(folder, MANIFEST))
+    found: dict[str, Any] = {"only": None, "nodes": {}}  # work/ of a finished run may be deleted
+    if files.exists(path):
+        found = _read(path)
+    elif not whole:
+        raise UsageError(
             f"{folder} is no run (no {STATUS} in it); start one with: llama-corpus run CONFIG --out {folder}"
         )
-    found: dict[str, Any] = files.read_json(path)
-    unfinished = [n for n, (done, total) in found["nodes"].items() if total is None or done < total]
-    finished = files.exists(files.join(folder, MANIFEST)) and not unfinished
-    state = "finished" if finished else "running" if _is_running(folder) else "stopped"
+    only, nodes = found["only"], found["nodes"]
+    unfinished = [name for name, (done, total) in nodes.items() if total is None or done < total]
+    running = _is_running(folder)
+    finished = not unfinished and (whole or (only is not None and not running))
+    state = "finished" if finished else "running" if running else "stopped"
     if as_json:
-        print(json.dumps({"state": state, **found}, sort_keys=True))
+        print(json.dumps({"state": state, **found}))
         return
-    width = max(len(name) for name in found["nodes"])
-    for name, (done, total) in found["nodes"].items():
+    width = max(map(len, nodes), default=0)
+    for name, (done, total) in nodes.items():
         print(
             f"{name:{width}}  {done if total is not None else '-':>6} / {total if total is not None else '?'}"
         )
-    print(f"{state}" + ("" if state != "stopped" else "; the same command continues from here"))
+    if state == "stopped":
+        print("stopped; the same command continues from here")
+    elif finished and not whole:
+        print(f"finished --only {only}; the same command without it goes on from here")
+    else:
+        print(state)
