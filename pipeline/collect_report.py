@@ -30,13 +30,13 @@ from mixtures.report_data import (
 )
 from pipeline import files
 from pipeline.decontamination_figures import overlap_samples
+from pipeline.finished_run import read_manifest
 from pipeline.make_tokenizer import FERTILITY_PATH
-from pipeline.manifest import CONFIG, MANIFEST
+from pipeline.manifest import CONFIG
 from pipeline.parts import read_documents
 from pipeline.reference_figures import reference_report, reference_threshold, with_curves
 from pipeline.report_gates import gates
 from pipeline.score_histograms import EDGES
-from pipeline.status import STATUS
 from stages.document import SOURCES
 
 MAX_PARTS = 64
@@ -45,20 +45,9 @@ KEPT_SAMPLES_PER_SOURCE = 5
 SAMPLE_CHARACTERS = 1_500
 
 
-def run_folder(folder: str) -> str:
-    """The folder, when it holds a finished run; ValueError with the way out when not."""
-    if files.exists(files.join(folder, MANIFEST)):
-        return folder
-    if files.exists(files.join(folder, STATUS)):
-        raise ValueError(f"{folder}: the run is not finished; see llama-corpus status {folder}")
-    raise ValueError(
-        f"{folder} is no run (no {MANIFEST} in it); make one with: llama-corpus run CONFIG --out {folder}"
-    )
-
-
 def collect_report(folder: str) -> str:
-    """Writes the report of a run and returns the path of its page."""
-    manifest = files.read_json(files.join(folder, MANIFEST))
+    """Writes the report of a run and returns the path of its page. Raises as `read_manifest`."""
+    manifest = read_manifest(folder)
     with files.open_binary(files.join(folder, CONFIG)) as stream:
         config = yaml.safe_load(stream.read())
     training = _training(folder, manifest["tokenizer"]["sha256"])

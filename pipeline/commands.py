@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pipeline.collect_report import collect_report, run_folder
+from pipeline.collect_report import collect_report
 from pipeline.run import Options, run_pipeline
 from pipeline.settings import UsageError, load_settings
 
@@ -62,7 +62,7 @@ def run(
 @click.argument("folder", metavar="RUN")
 def report(folder: str) -> None:
     """Write the mixture report of RUN again (after training, for example) and print where it is."""
-    print(collect_report(run_folder(folder)))
+    print(collect_report(folder))
 
 
 def totals(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -95,4 +95,11 @@ def last_line(manifest: dict[str, Any], page: str) -> str:
     """The report and the counts of a run in one line."""
     found = totals(manifest)
     sources, documents, tokens = len(found["sources"]), found["documents"], found["tokens"]
-    return f"{page}: {sources} sources, {documents:,} documents, {tokens:,} tokens"
+    return (
+        f"{page}: {counted(sources, 'source')}, {counted(documents, 'document')}, {counted(tokens, 'token')}"
+    )
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 source`, `2,000 sources`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -26,10 +26,10 @@ from mixtures.conservation import conservation_problems
 from mixtures.mixture import load_mixture, plan_mixture
 from pipeline import files
 from pipeline.accounts import FOLDER as ACCOUNTS
-from pipeline.collect_report import run_folder
 from pipeline.decontamination_figures import summary
 from pipeline.files import Written
-from pipeline.manifest import CONFIG, FORMAT_VERSION, MANIFEST
+from pipeline.finished_run import read_manifest
+from pipeline.manifest import CONFIG, MANIFEST
 from pipeline.model_files import BENCHMARKS_PATH, MODELS_NODE
 from pipeline.plan import Done
 from pipeline.recipes import RECIPES, SourceRecipe
@@ -74,20 +74,17 @@ class BaseRun:
 
     @classmethod
     def open(cls, folder: str) -> BaseRun:
-        """ValueError when the folder holds no finished run of this format, or its configuration was changed since."""
-        path = files.join(run_folder(folder), MANIFEST)
-        manifest = files.read_json(path)
-        if manifest.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"{path}: format {manifest.get('format_version')}, this is {FORMAT_VERSION}; run again"
-            )
+        """Raises as `read_manifest`, and ValueError when the configuration of the run was changed since."""
+        manifest = read_manifest(folder)
         with files.open_binary(files.join(folder, CONFIG)) as stream:
             content = stream.read()
         if hashlib.sha256(content).hexdigest() != manifest["config_sha256"]:
             raise ValueError(
                 f"{files.join(folder, CONFIG)}: not that of {MANIFEST}; put back the one that the run wrote"
             )
-        return cls(folder, manifest, yaml.safe_load(content), files.sha256_of(path).sha256)
+        return cls(
+            folder, manifest, yaml.safe_load(content), files.sha256_of(files.join(folder, MANIFEST)).sha256
+        )
 
     def written(self, prefix: str) -> dict[str, Written]:
         """path -> what stands there, of all files whose path begins with `prefix`, in the order of their paths."""
@@ -124,7 +121,9 @@ def begin_derived(base: BaseRun, run: str, request: Mapping[str, Any]) -> Writte
         raise UsageError(f"--out {run} is the run itself, which is not written to; choose another folder")
     if files.exists(path):
         if files.read_json(path) != given:
-            raise UsageError(f"--out {run} holds the result of another request; choose another folder")
+            raise UsageError(
+                f"--out {run} holds what another request made; delete it or choose another folder"
+            )
         return files.sha256_of(path)
     if any(name for name in _names(run) if name not in (".lock", "work")):
         raise UsageError(f"--out {run} is not empty; choose another folder")
@@ -221,18 +220,21 @@ def _count(counts: dict[str, list[int]], name: str, size: int) -> None:
     count[1] += size
 
 
+def refuse_empty(base: BaseRun, source: str, left: int, way_out: str) -> None:
+    """ValueError when all documents of a source left: it would be missing from the mixture without a word."""
+    if left == base.manifest["sources"][source]["documents"]:
+        raise ValueError(
+            f"{source}: no document would be left, and a run has no empty source; {way_out}make a run without {source}"
+        )
+
+
 def account_without(source: str, account: Mapping[str, Any], left: Leavers) -> dict[str, Any]:
     """The account of a source without the documents that left; tokens and validation are the caller's.
 
     A step that the source did not have becomes its last one. The tables of languages, licences and sites lose what
     left; where a table was cut to its largest names (`pipeline.parts`), a name that is not in it cannot lose any.
-    ValueError when nothing is left.
     """
     new: dict[str, Any] = copy.deepcopy(dict(account))
-    if left.documents == account["documents"]:
-        raise ValueError(
-            f"{source}: no document would be left, and a run has no empty source; make a run without {source}"
-        )
     for name, reasons in left.reasons.items():
         _move(new["steps"], name, reasons)
     new["documents"] -= left.documents

@@ -21,7 +21,7 @@ from typing import Any
 import click
 
 from mixtures.mixture import load_mixture
-from pipeline import engine, files
+from pipeline import files
 from pipeline.accounts import FOLDER as ACCOUNTS
 from pipeline.collect_report import collect_report
 from pipeline.commands import last_line, table, totals
@@ -39,6 +39,7 @@ from pipeline.derived_run import (
     carry_files,
     derived_manifest,
     read_gone,
+    refuse_empty,
     searched,
     write_accounts_without,
 )
@@ -46,15 +47,12 @@ from pipeline.files import Written
 from pipeline.make_tokenizer import FERTILITY_PATH, TOKENIZER_PATH
 from pipeline.manifest import CONFIG, MANIFEST
 from pipeline.plan import Done, Node
-from pipeline.plan_run import RunPlan
 from pipeline.plan_shards import VALIDATION, ShardMaking
 from pipeline.plan_tokenizer import TOKENIZER, TokenizerMaking
-from pipeline.progress import Progress
 from pipeline.recut_changes import Change, changed_steps, parse_changes
 from pipeline.recut_part import RecutPart, recut_part
 from pipeline.run import Options, only_run, remove_leftovers, run_nodes
 from pipeline.settings import Settings, ShardSettings, TokenizerSettings, as_yaml
-from pipeline.status import StatusFile
 from pipeline.tasks import Task
 
 CARRY = "recut/carry"
@@ -78,17 +76,16 @@ class _Recut:
     def run(self, options: Options) -> dict[str, Any]:
         """Does what is not done and writes the manifest; returns it."""
         derived = begin_derived(self._base, self._run, self.request)
-        nodes = self._nodes()
-        progress = Progress(quiet=options.quiet)
-        status = StatusFile(self._run, [node.name for node in nodes])
-
-        def finished(marker: str) -> None:
-            status.advance(marker)
-            progress.advance()
-
-        with engine.local_workers(options.workers, finished):
-            run_nodes(self._run, nodes, RunPlan(tuple(nodes), {}), self._done, options, progress, status)
+        run_nodes(self._run, self._nodes(), self._done, options, self._check)
         return self._finish(derived)
+
+    def _check(self, node: str) -> None:
+        """Refuses an empty source as soon as its documents are re-cut, before tokens and shards are written."""
+        for source, final in self._finals.items():
+            if node == final:
+                left = sum(statistics["gone"] for statistics in self._done.statistics(final))
+                changed = [f"{c.step}.{c.parameter}" for c in self._changes if c.source == source]
+                refuse_empty(self._base, source, left, f"loosen {', '.join(changed)}, or ")
 
     def _nodes(self) -> list[Node]:
         config = self._base.config

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -25,9 +26,9 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from pipeline import engine, files
+from pipeline import files
 from pipeline.collect_report import collect_report
-from pipeline.commands import last_line, table
+from pipeline.commands import counted, last_line, table
 from pipeline.decontamination import hits_node
 from pipeline.derived_run import (
     DERIVED,
@@ -42,6 +43,7 @@ from pipeline.derived_run import (
     carry_files,
     derived_manifest,
     read_gone,
+    refuse_empty,
     searched,
     write_accounts_without,
 )
@@ -49,11 +51,8 @@ from pipeline.encode import IndexShards, index_path, index_shards
 from pipeline.files import Written
 from pipeline.manifest import CONFIG, MANIFEST
 from pipeline.plan import Done, Node
-from pipeline.plan_run import RunPlan
-from pipeline.progress import Progress
 from pipeline.run import Options, only_run, remove_leftovers, run_nodes
 from pipeline.settings import UsageError
-from pipeline.status import StatusFile
 from pipeline.take_down import (
     FindDocuments,
     JoinTexts,
@@ -96,17 +95,15 @@ class _Removal:
         for source in self._sources:
             with files.local_copy(files.join(self._base.folder, index_path(source))) as local:
                 self._indexes[source] = read_index(Path(local).parent)
-        nodes = self._nodes()
-        progress = Progress(quiet=options.quiet)
-        status = StatusFile(self._run, [node.name for node in nodes])
-
-        def finished(marker: str) -> None:
-            status.advance(marker)
-            progress.advance()
-
-        with engine.local_workers(options.workers, finished):
-            run_nodes(self._run, nodes, RunPlan(tuple(nodes), {}), self._done, options, progress, status)
+        run_nodes(self._run, self._nodes(), self._done, options, self._check)
         return self._finish(derived)
+
+    def _check(self, node: str) -> None:
+        """Refuses an empty source as soon as its documents are found, before anything is written anew."""
+        for source in self._sources:
+            if node == _node(source, "find"):
+                left = sum(statistics["gone"] for statistics in self._done.statistics(node))
+                refuse_empty(self._base, source, left, "name fewer of them, or ")
 
     def _nodes(self) -> list[Node]:
         nodes = [Node(LISTS, (), self._list_tasks), Node(CARRY, (), self._carry_tasks)]
@@ -406,9 +403,22 @@ def remove_documents(folder: str, out: str, lists: Mapping[str, str], options: O
     if not lists:
         raise UsageError(f"nothing is asked for; name a list with --{', --'.join(KINDS)}")
     base = BaseRun.open(folder)
+    for kind, path in lists.items():
+        _check_list(kind, path)
     with only_run(out):
         remove_leftovers(out)
         return _Removal(base, out, lists).run(options)
+
+
+def _check_list(kind: str, path: str) -> None:
+    """UsageError for a list with a line that is no entry, or without an entry: before anything is written."""
+    try:
+        with files.open_binary(path) as stream:
+            found = sum(1 for _ in entries(kind, stream, path))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if not found:
+        raise UsageError(f"{path} holds no entry; name what is to go, or leave out --{kind}")
 
 
 @click.command()
@@ -429,15 +439,21 @@ def remove(folder: str, out: str, workers: int, quiet: bool, as_json: bool, **gi
     manifest = remove_documents(folder, out, lists, Options(workers, quiet=quiet))
     page = collect_report(out)
     removal = files.read_json(files.join(out, REMOVAL_PROOF))["removals"][-1]
+    if not removal["found"]:
+        print(
+            f"warning: no line matched anything; {out} holds the same documents as {folder}", file=sys.stderr
+        )
     if as_json:
         print(json.dumps({name: removal[name] for name in ("asked", "found", "left")}, sort_keys=True))
         return
     for kind, asked in removal["asked"].items():
-        print(f"{kind}: {asked['entries']:,} asked for, {asked['not_found']:,} lines matched nothing")
+        print(
+            f"{kind}: {asked['entries']:,} asked for, {counted(asked['not_found'], 'line')} matched nothing"
+        )
     for source, found in removal["found"].items():
         print(
-            f"{source}: {found['documents']:,} documents, {found['tokens']:,} tokens taken down, "
-            f"{found['rows_of_removed']:,} rows of removed/ erased"
+            f"{source}: {counted(found['documents'], 'document')}, {counted(found['tokens'], 'token')} taken down, "
+            f"{counted(found['rows_of_removed'], 'row')} of removed/ erased"
         )
     print(table(manifest))
     print(last_line(manifest, page))

@@ -11,7 +11,7 @@ import dataclasses
 import fcntl
 import os
 import sys
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,14 +73,13 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
         nodes = plan.needed_for(options.only)
         config = resolved_config(settings, mixture, recipes, given)
         _write_config(run, as_yaml(config))
-        status = StatusFile(run, [node.name for node in nodes])
+        finals = {source_plan.final: source for source, source_plan in plan.sources.items()}
 
-        def finished(marker: str) -> None:
-            status.advance(marker)
-            progress.advance()
+        def check(node: str) -> None:
+            if node in finals:
+                _refuse_empty(finals[node], plan, done)
 
-        with engine.local_workers(options.workers, finished, options.beam_flags):
-            ran = run_nodes(run, nodes, plan, done, options, progress, status)
+        ran = run_nodes(run, nodes, done, options, check)
         accounts = write_accounts(run, plan.sources, done)
         if options.only is not None:
             _remove_stale(run, _folders_of_finished(plan, done), done.everything())
@@ -94,40 +93,41 @@ def run_pipeline(settings: Settings, run: str, options: Options) -> dict[str, An
 
 
 def run_nodes(
-    run: str,
-    nodes: Sequence[Node],
-    plan: RunPlan,
-    done: Done,
-    options: Options,
-    progress: Progress,
-    status: StatusFile,
+    run: str, nodes: Sequence[Node], done: Done, options: Options, check: Callable[[str], None]
 ) -> int:
-    """Runs the nodes, each when all that it waits for is done; returns how many tasks were run."""
-    finals = {source_plan.final: source for source, source_plan in plan.sources.items()}
+    """Runs the nodes in worker processes, each when all that it waits for is done; `check` is called with the name of
+    each node that is done and may raise. Returns how many tasks were run."""
+    progress = Progress(quiet=options.quiet)
+    status = StatusFile(run, [node.name for node in nodes], options.only)
+
+    def finished(marker: str) -> None:
+        status.advance(marker)
+        progress.advance()
+
     pending, ran = list(nodes), 0
-    while pending:
-        ready = [node for node in pending if all(name in done.markers for name in node.after)]
-        assert ready, f"nodes wait for each other: {[node.name for node in pending]}"
-        made = {node.name: node.make() for node in ready}
-        open_tasks: list[Task] = []
-        for name, of_node in made.items():
-            not_done = [task for task in of_node if not tasks.is_done(run, task)]
-            status.begin(name, of_node, not_done)
-            open_tasks += not_done
-        if open_tasks:
-            _forget_manifest(run)
-            progress.begin([node.name for node in ready if made[node.name]], len(open_tasks))
-            engine.run_tasks(run, open_tasks, options.beam_flags)
-            progress.finish()
-        ran += len(open_tasks)
-        for node in ready:
-            done.record(node, made[node.name])
-            status.finish(node.name, len(made[node.name]))
-            if node.owns:
-                _keep_only(run, node.owns, done.all_outputs(node.name))
-            if node.name in finals:
-                _refuse_empty(finals[node.name], plan, done)
-        pending = [node for node in pending if node not in ready]
+    with engine.local_workers(options.workers, finished, options.beam_flags):
+        while pending:
+            ready = [node for node in pending if all(name in done.markers for name in node.after)]
+            assert ready, f"nodes wait for each other: {[node.name for node in pending]}"
+            made = {node.name: node.make() for node in ready}
+            open_tasks: list[Task] = []
+            for name, of_node in made.items():
+                not_done = [task for task in of_node if not tasks.is_done(run, task)]
+                status.begin(name, of_node, not_done)
+                open_tasks += not_done
+            if open_tasks:
+                _forget_manifest(run)
+                progress.begin([node.name for node in ready if made[node.name]], len(open_tasks))
+                engine.run_tasks(run, open_tasks, options.beam_flags)
+                progress.finish()
+            ran += len(open_tasks)
+            for node in ready:
+                done.record(node, made[node.name])
+                status.finish(node.name, len(made[node.name]))
+                if node.owns:
+                    _keep_only(run, node.owns, done.all_outputs(node.name))
+                check(node.name)
+            pending = [node for node in pending if node not in ready]
     return ran
 
 
@@ -181,7 +181,11 @@ def only_run(run: str) -> Iterator[None]:
     if "://" in run:
         yield
         return
-    Path(run).mkdir(parents=True, exist_ok=True)
+    try:
+        Path(run).mkdir(parents=True, exist_ok=True)
+        Path(run, LOCK).touch()
+    except OSError as error:
+        raise UsageError(f"--out {run}: no folder to write to ({error.strerror}); choose another") from error
     with open(os.path.join(run, LOCK), "w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,10 +17,10 @@ import xxhash
 
 from mixtures.conservation import conservation_problems
 from pipeline import files
-from pipeline.collect_report import run_folder
+from pipeline.finished_run import read_manifest
 from pipeline.key_files import Uint64s
 from pipeline.make_tokenizer import TOKENIZER_PATH
-from pipeline.manifest import CONFIG, MANIFEST
+from pipeline.manifest import CONFIG
 from pipeline.parts import count_rows, read_documents
 from pipeline.validation_split import CandidateKeys, near_copy_keys
 from tokenizer.encoding import Encoder
@@ -227,33 +227,9 @@ CHECKS: dict[str, Callable[[str, dict[str, Any]], Iterator[str]]] = {
 }
 
 
-# Sections of the manifest that the checks read, and what is in each of their rows.
-SECTIONS: dict[str, dict[str, type]] = {
-    "files": {"sha256": str},
-    "sources": {"documents": int, "tokens": dict, "steps": list},
-}
-
-
-def _manifest(path: str) -> dict[str, Any]:
-    """ValueError when the file is no manifest."""
-    manifest = files.read_json(path)
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("config_sha256"), str):
-        raise ValueError(f"{path}: not the manifest of a run; copy it again or run again")
-    for section, kinds in SECTIONS.items():
-        rows = manifest.get(section)
-        if not isinstance(rows, dict) or not all(
-            isinstance(row, dict) and all(isinstance(row.get(key), kind) for key, kind in kinds.items())
-            for row in rows.values()
-        ):
-            raise ValueError(
-                f"{path}: {section} is no such section of a manifest; copy it again or run again"
-            )
-    return manifest
-
-
 def problems_of(folder: str) -> dict[str, list[str]]:
     """For each check the problems found, one line each. ValueError when there is no manifest to check against."""
-    manifest = _manifest(files.join(folder, MANIFEST))
+    manifest = read_manifest(folder)
     found: dict[str, list[str]] = {}
     for name, check in CHECKS.items():
         try:
@@ -272,7 +248,7 @@ def verify(folder: str, as_json: bool) -> int:
         raise ValueError(
             f"{folder}: verify maps shards into memory and needs them on this machine; copy the run here"
         )
-    found = problems_of(run_folder(folder))
+    found = problems_of(folder)
     if as_json:
         print(json.dumps(found, indent=1))
     else:

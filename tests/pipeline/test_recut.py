@@ -183,6 +183,16 @@ def test_refuses_what_would_come_out_different(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_source_that_would_be_empty_is_refused_before_its_shards(finished: Path, tmp_path: Path) -> None:
+    way_out = "loosen keep_references.min_probability, or make a run without commoncrawl"
+    with pytest.raises(ValueError, match=f"commoncrawl: no document would be left, .*; {way_out}"):
+        recut_run(
+            str(finished), str(tmp_path / "run"), [f"{STEPS}.keep_references.min_probability=1"], OPTIONS
+        )
+    assert (tmp_path / "run" / "documents").exists()
+    assert not (tmp_path / "run" / "shards").exists()
+
+
 def test_the_way_out_goes_on_behind_the_raw_data(finished: Path, sample: Path, tmp_path: Path) -> None:
     """What `run` reads again for a looser threshold: the parts before the step, and none of the raw files."""
     shutil.copytree(finished, tmp_path / "run")

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 import pipeline.remove as remove_module
 from pipeline import engine
@@ -279,7 +280,7 @@ def test_two_removals_one_after_the_other_add_up(finished: Path, gone: Path, tmp
 def test_refuses_other_lists_other_folders_and_no_list(
     finished: Path, gone: Path, lists: dict[str, str], tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="holds the result of another request"):
+    with pytest.raises(UsageError, match="holds what another request made; delete it or choose"):
         remove_documents(str(finished), str(gone), {"ids": lists["ids"]}, OPTIONS)
     with pytest.raises(UsageError, match="is the run itself"):
         remove_documents(str(finished), str(finished), lists, OPTIONS)
@@ -290,11 +291,44 @@ def test_refuses_other_lists_other_folders_and_no_list(
         remove_documents(str(finished), str(tmp_path / "new"), {}, OPTIONS)
 
 
+@pytest.mark.parametrize(
+    ("kind", "content", "message"),
+    [
+        ("ids", b"", "list holds no entry; name what is to go, or leave out --ids"),
+        ("urls", b"\n  \n", "list holds no entry; name what is to go, or leave out --urls"),
+        ("domains", b"a.example\ncom\n", "list: line 2: 'com' is no domain; write example.com"),
+        ("urls", b"ftp://x\n", "list: line 1: 'ftp://x' is no http"),
+        ("ids", b"\xff\n", "list: line 1 is not UTF-8; save the list as UTF-8"),
+    ],
+)
+def test_a_bad_list_is_refused_before_anything_is_written(
+    finished: Path, tmp_path: Path, kind: str, content: bytes, message: str
+) -> None:
+    (tmp_path / "list").write_bytes(content)
+    with pytest.raises(UsageError) as error:
+        remove_documents(str(finished), str(tmp_path / "run"), {kind: str(tmp_path / "list")}, OPTIONS)
+    assert str(error.value).startswith(f"{tmp_path}/{message}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_says_when_nothing_was_found(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "ids").write_text("nobody\n")
+    arguments = [str(finished), "--out", str(tmp_path / "run"), "--ids", str(tmp_path / "ids"), "--quiet"]
+    result = CliRunner().invoke(remove_module.remove, arguments, catch_exceptions=False)
+    assert "ids: 1 asked for, 1 line matched nothing\n" in result.stdout
+    assert result.stderr.splitlines()[-1] == (
+        f"warning: no line matched anything; {tmp_path}/run holds the same documents as {finished}"
+    )
+
+
 def test_refuses_to_leave_a_source_empty(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "ids").write_text("\n".join(row["id"] for row in rows(finished, "books")))
-    with pytest.raises(ValueError, match="books: no document would be left"):
+    with pytest.raises(
+        ValueError, match=r"books: no document would be left, .*; name fewer of them, or make a run"
+    ):
         remove_documents(str(finished), str(tmp_path / "run"), {"ids": str(tmp_path / "ids")}, OPTIONS)
     assert not (tmp_path / "run" / "manifest.json").exists()
+    assert not (tmp_path / "run" / "shards").exists()
 
 
 def test_a_damaged_shard_is_not_copied(

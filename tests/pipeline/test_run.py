@@ -20,6 +20,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from pipeline.plan import Node
+from pipeline.plan_run import RunPlan
+from pipeline.plan_source import SourcePlan
+from pipeline.run import only_run
+from pipeline.settings import UsageError
 from pipeline.verify import problems_of
 from stages.document import SCHEMA, SOURCES
 from tests.pipeline.whole_runs import COMMAND, ROOT, llama_corpus
@@ -229,6 +234,38 @@ def test_a_mistyped_beam_flag_is_refused_and_nothing_runs(sample: Path, tmp_path
     assert not run.exists()
 
 
+def test_a_folder_that_cannot_be_made_is_wrong_usage(sample: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for name, why in (("file", "File exists"), ("file/run", "Not a directory")):
+        with (
+            pytest.raises(
+                UsageError, match=rf"--out .*/{name}: no folder to write to \({why}\); choose another"
+            ),
+            only_run(str(tmp_path / name)),
+        ):
+            pass
+
+
+def node(name: str, *after: str) -> Node:
+    return Node(name, after, list)
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ("book", "did you mean books"),
+        ("books/keep_lenght", "did you mean books/keep_length"),
+        ("qqqq", "known: books, documents, models, and their steps as llama-corpus status lists them"),
+    ],
+)
+def test_an_unknown_step_is_answered_with_the_nearest(only: str, message: str) -> None:
+    nodes = (node("models"), node("books/read", "models"), node("books/keep_length", "books/read"))
+    plan = RunPlan(nodes, {"books": SourcePlan(nodes[1:], ("books/read", "books/keep_length"), ())})
+    with pytest.raises(UsageError, match=f"--only {only}: no such step; {message}") as error:
+        plan.needed_for(only)
+    assert len(str(error.value)) < 200
+
+
 def test_two_runs_into_one_folder_are_refused(sample: Path, tmp_path: Path) -> None:
     import fcntl
 
@@ -241,7 +278,7 @@ def test_two_runs_into_one_folder_are_refused(sample: Path, tmp_path: Path) -> N
 def test_a_folder_that_is_no_run_says_how_to_make_one(tmp_path: Path) -> None:
     for command in ("status", "report", "verify"):
         result = llama_corpus(command, tmp_path)
-        assert result.returncode == 1
+        assert result.returncode == 2
         assert "llama-corpus run CONFIG --out" in result.stderr
 
 

@@ -210,24 +210,6 @@ def test_finds_a_changed_configuration(run: Path) -> None:
     assert found_in(run) == {FILES: ["config.yaml is missing"]}
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ("[1]", "not the manifest of a run"),
-        ('"a"', "not the manifest of a run"),
-        ("{}", "not the manifest of a run"),
-        ('{"config_sha256": "ab", "files": 3}', "files is no such section of a manifest"),
-        ('{"config_sha256": "ab", "files": {"a": {"sha256": 3}}}', "files is no such section of a manifest"),
-        ('{"config_sha256": "ab", "files": {}, "sources": {"c4": 1}}', "sources is no such section"),
-    ],
-)
-def test_a_manifest_that_is_none_is_one_line(tmp_path: Path, content: str, problem: str) -> None:
-    (tmp_path / "manifest.json").write_text(content)
-    with pytest.raises(ValueError, match=f"^{tmp_path}/manifest.json: {problem}") as error:
-        problems_of(str(tmp_path))
-    assert "\n" not in str(error.value)
-
-
 def test_finds_a_flipped_byte_of_a_shard_without_documents(run: Path) -> None:
     def none_held_out(splits: dict[str, Rows]) -> None:
         splits["train"] += splits["validation"]
