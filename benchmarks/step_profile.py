@@ -93,7 +93,7 @@ class StepTimer:
 
 
 @contextlib.contextmanager
-def no_workers(workers: int, finished: Callable[[str], None]) -> Iterator[None]:
+def no_workers(workers: int, finished: Callable[[str], None], flags: Sequence[str] = ()) -> Iterator[None]:
     yield
 
 
