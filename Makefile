@@ -30,7 +30,7 @@ bench: environment
 	$(BIN)/python benchmarks/floor_commoncrawl.py $(WORK) --from warc
 	$(BIN)/python benchmarks/floor_commoncrawl.py $(WORK) --from wet --copies 8
 	$(BIN)/python benchmarks/scaling.py $(WORK)
-	$(BIN)/python benchmarks/scaling.py $(WORK) --copies 16 --workers 1,2
+	$(BIN)/python benchmarks/scaling.py $(WORK) --copies 64 --workers 1,2
 	$(BIN)/python benchmarks/peer_datatrove.py $(WORK) --cache $(WORK)/peers
 	$(BIN)/python benchmarks/peer_dolma.py $(WORK) --cache $(WORK)/peers
 

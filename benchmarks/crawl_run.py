@@ -98,17 +98,18 @@ def _cited_hosts(data: Path) -> set[str]:
 
 
 def write_config(
-    path: Path, crawl_files: Sequence[Path], models: Models, window_files: int | None = None
+    path: Path, crawl_files: Sequence[Path], models: Models | None, window_files: int | None = None
 ) -> Path:
     """A configuration with nothing but CommonCrawl in English, its models given.
 
-    `window_files` is that of line deduplication; None for a recipe without it.
+    `models` is None for a recipe that reads none, `window_files`, of line deduplication, for one without it.
     """
     crawl: dict[str, object] = {"inputs": [str(file) for file in crawl_files], "languages": [LANGUAGE]}
     if window_files is not None:
         crawl["steps"] = {WINDOW: {"window_files": window_files}}
-    given = {"lm": str(models.lm), "reference": str(models.reference)}
-    config = {"recipe": "llama1", "sources": {"commoncrawl": crawl}, "models": given}
+    config: dict[str, object] = {"recipe": "llama1", "sources": {"commoncrawl": crawl}}
+    if models is not None:
+        config["models"] = {"lm": str(models.lm), "reference": str(models.reference)}
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return path
 
